@@ -1,0 +1,1 @@
+"""The only names that cross a service boundary: events, jobs, reports and their envelope."""

@@ -1,0 +1,57 @@
+"""What workers tell the ledger. Many reports travel in one message."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt
+
+from shared.contracts.base import Contract, Text
+
+MAX_ERROR_CHARS = 2048
+MAX_RESULT_BYTES = 16 * 1024
+
+
+class Outcome(StrEnum):
+    """What became of one attempt."""
+
+    STARTED = "started"
+    """The handler runs; said only of attempts that take long enough to be seen."""
+    COMPLETED = "completed"
+    """The effect happened."""
+    RETRYING = "retrying"
+    """It failed and goes to a retry exchange; `retry_at` says until when."""
+    FAILED = "failed"
+    """It failed for good: not worth another attempt, or none left."""
+    CANCELLED = "cancelled"
+    """The handler was asked to stop and did, before its effect."""
+
+
+class AttemptError(Contract):
+    """Why an attempt failed: the error's class and its message, cut at 2 KB."""
+
+    error_class: Text
+    message: Annotated[str, Field(max_length=MAX_ERROR_CHARS)]
+
+
+class AttemptReport(Contract):
+    """One attempt of one job. `fence` is the message's: the ledger tells copies of a job apart by it."""
+
+    job_id: UUID
+    job_type: Text
+    attempt: PositiveInt
+    fence: NonNegativeInt
+    outcome: Outcome
+    worker: Text
+    started_at: datetime
+    run_ms: NonNegativeInt = 0
+    error: AttemptError | None = None
+    retry_at: datetime | None = None
+    result: JsonValue = None
+
+
+class ReportBatch(Contract):
+    """The reports that gathered while the batch before was in flight; at most 200."""
+
+    reports: tuple[AttemptReport, ...]
