@@ -1,0 +1,1 @@
+"""The whole of Souk on one machine, everything under `.souk/`, supervised."""
