@@ -1,0 +1,257 @@
+"""The outbox: events written with the change they tell of, and published afterwards.
+
+Every service with a schema has this table in it (`SCHEMA_SQL`, part of its first migration) and relays it with its
+own role. An event is in the outbox if and only if its change is committed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pamqp.commands import Basic
+from prometheus_client import Counter
+
+from shared.clock import utc_now
+from shared.contracts.base import Event
+from shared.contracts.envelope import CONTENT_TYPE, wrap
+from shared.db.pool import CONNECT_SECONDS, DATABASE_GONE, Connection, Pool, connection
+from shared.errors import Unavailable
+from shared.ids import new_id
+from shared.lifecycle import background, every
+from shared.log import get_logger
+from shared.messaging.publisher import PERSISTENT, Publisher
+from shared.messaging.topology import EVENTS
+
+log = get_logger(__name__)
+
+SCHEMA_SQL: Final = """
+CREATE TABLE {schema}.outbox (
+    seq           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id            uuid NOT NULL UNIQUE,
+    type          text NOT NULL,
+    body          text NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    claimed_until timestamptz,
+    sent_at       timestamptz
+);
+CREATE INDEX outbox_unsent ON {schema}.outbox (seq) WHERE sent_at IS NULL;
+CREATE INDEX outbox_sent ON {schema}.outbox (sent_at) WHERE sent_at IS NOT NULL;
+
+CREATE FUNCTION {schema}.outbox_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Equal notifications of one transaction are delivered once.
+    PERFORM pg_notify('{schema}_outbox', '');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER outbox_notify AFTER INSERT ON {schema}.outbox
+    FOR EACH STATEMENT EXECUTE FUNCTION {schema}.outbox_notify();
+
+CREATE TABLE {schema}.inbox (
+    message_id uuid PRIMARY KEY,
+    seen_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX inbox_seen ON {schema}.inbox (seen_at);
+"""
+"""What a service's first migration contains, with its schema's name put in."""
+
+CLAIM_BATCH: Final = 500
+LEASE_SECONDS: Final = 30
+IDLE_POLL_SECONDS: Final = 10.0
+BUSY_POLL_SECONDS: Final = 1.0
+KEEP_SENT_HOURS: Final = 24
+
+RELAYED = Counter("souk_outbox_relayed", "Events published from the outbox and marked.", ["schema"])
+
+
+class Outbox:
+    """The outbox of one schema."""
+
+    def __init__(self, schema: str, *, source: str | None = None) -> None:
+        self.schema = schema
+        self._source = source or schema
+        self._insert = (
+            f"INSERT INTO {schema}.outbox (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])"  # noqa: S608 - a constant
+        )
+
+    async def add(
+        self,
+        conn: Connection,
+        *events: Event,
+        traceparent: str | None = None,
+        cause: UUID | None = None,
+        identifier: UUID | None = None,
+    ) -> tuple[UUID, ...]:
+        """Write events into the caller's transaction; returns their ids.
+
+        `identifier` is given for a single event whose id is derived, so that writing it twice fails the second time.
+        """
+        at = utc_now()
+        ids = tuple(identifier or new_id() for _ in events)
+        bodies = [
+            wrap(
+                event,
+                identifier=event_id,
+                kind=event.type,
+                source=self._source,
+                subject=event.subject,
+                time=at,
+                traceparent=traceparent,
+                cause=cause,
+            ).model_dump_json(exclude_none=True)
+            for event_id, event in zip(ids, events, strict=True)
+        ]
+        await conn.execute(self._insert, ids, [event.type for event in events], bodies)
+        return ids
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    seq: int
+    id: UUID
+    type: str
+    body: str
+
+
+class OutboxRelay:
+    """Publishes what the outbox holds. Any number may run: rows are claimed by a lease, never by an open transaction.
+
+    Killed after a publish and before the mark, the row is published again once its lease is over: readers keep the
+    ids they have seen. Order is that of `seq` within one batch of one relay.
+    """
+
+    def __init__(self, pool: Pool, publisher: Publisher, *, schema: str) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._schema = schema
+        self._claim = f"""
+            -- Take the oldest unsent rows that nobody holds.
+            UPDATE {schema}.outbox SET claimed_until = now() + $2 * interval '1 second'
+            WHERE seq IN (
+                SELECT seq FROM {schema}.outbox
+                WHERE sent_at IS NULL AND (claimed_until IS NULL OR claimed_until < now())
+                ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED
+            )
+            RETURNING seq, id, type, body
+        """  # noqa: S608 - the schema is a constant of the service
+        self._mark = f"UPDATE {schema}.outbox SET sent_at = now() WHERE seq = ANY($1::bigint[])"  # noqa: S608
+        self._release = f"UPDATE {schema}.outbox SET claimed_until = NULL WHERE seq = ANY($1::bigint[])"  # noqa: S608
+        self._prune = f"""
+            -- What was sent long ago is needed by no replay.
+            DELETE FROM {schema}.outbox WHERE seq IN (
+                SELECT seq FROM {schema}.outbox WHERE sent_at < now() - $1 * interval '1 hour' LIMIT 5000
+            )
+        """  # noqa: S608
+        self._age = f"SELECT min(created_at) FROM {schema}.outbox WHERE sent_at IS NULL"  # noqa: S608
+
+    async def run_once(self) -> int:
+        """Publish one batch; returns how many events the broker confirmed. Raises `Unavailable` when it is away."""
+        async with connection(self._pool) as conn:
+            rows = [_Row(*row) for row in await conn.fetch(self._claim, CLAIM_BATCH, LEASE_SECONDS)]
+        if not rows:
+            return 0
+        rows.sort(key=lambda row: row.seq)
+        outcomes = await asyncio.gather(*(self._publish(row) for row in rows), return_exceptions=True)
+        sent = [row.seq for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+        failed = {row.seq: outcome for row, outcome in zip(rows, outcomes, strict=True) if outcome is not None}
+        async with connection(self._pool) as conn:
+            if sent:
+                await conn.execute(self._mark, sent)
+            if failed:
+                await conn.execute(self._release, list(failed))
+        RELAYED.labels(self._schema).inc(len(sent))
+        if failed:
+            raise Unavailable(f"{len(failed)} of {len(rows)} events not confirmed: {next(iter(failed.values()))}")
+        return len(sent)
+
+    async def prune_once(self) -> None:
+        """Delete rows that were sent over a day ago, a batch at a time."""
+        async with connection(self._pool) as conn:
+            await conn.execute(self._prune, KEEP_SENT_HOURS)
+
+    async def oldest_unsent_at(self) -> datetime | None:
+        """When the oldest event that still waits was written."""
+        async with connection(self._pool) as conn:
+            oldest: datetime | None = await conn.fetchval(self._age)
+            return oldest
+
+    async def run(self) -> None:
+        """Relay for ever: at once on a notification, every second while something waits, else every ten."""
+        wake = asyncio.Event()
+        async with background(self._listen(wake), name=f"{self._schema} listen"):
+            while True:
+                wait_seconds = IDLE_POLL_SECONDS
+                try:
+                    if await self.run_once() == CLAIM_BATCH:
+                        continue
+                except Unavailable as exc:
+                    log.warning("relay_failed", schema=self._schema, error=exc.detail)
+                    wait_seconds = BUSY_POLL_SECONDS
+                try:
+                    async with asyncio.timeout(wait_seconds):
+                        await wake.wait()
+                except TimeoutError:
+                    pass
+                wake.clear()
+
+    async def _listen(self, wake: asyncio.Event) -> None:
+        while True:
+            try:
+                await self._listen_until_lost(wake)
+            except DATABASE_GONE as exc:
+                log.warning("listen_lost", schema=self._schema, error=repr(exc))
+            wake.set()
+            await asyncio.sleep(BUSY_POLL_SECONDS)
+
+    async def _listen_until_lost(self, wake: asyncio.Event) -> None:
+        gone = asyncio.Event()
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
+            conn.add_termination_listener(lambda _: gone.set())
+            await conn.add_listener(f"{self._schema}_outbox", lambda *_: wake.set())
+            wake.set()
+            await gone.wait()
+
+    async def _publish(self, row: _Row) -> None:
+        await self._publisher.publish_body(
+            row.body.encode(),
+            exchange=EVENTS,
+            routing_key=row.type,
+            properties=Basic.Properties(
+                content_type=CONTENT_TYPE,
+                delivery_mode=PERSISTENT,
+                message_id=str(row.id),
+                message_type=row.type,
+                app_id=self._schema,
+                timestamp=utc_now(),
+            ),
+        )
+
+
+@asynccontextmanager
+async def relaying(pool: Pool, publisher: Publisher, *, schema: str) -> AsyncIterator[OutboxRelay]:
+    """Relay the schema's outbox while the block runs."""
+    relay = OutboxRelay(pool, publisher, schema=schema)
+    async with (
+        background(relay.run(), name=f"{schema} relay"),
+        background(every(600, relay.prune_once), name=f"{schema} outbox prune"),
+    ):
+        yield relay
+
+
+class Inbox:
+    """The ids of messages a schema has seen, kept 48 hours: a second delivery is then without effect."""
+
+    def __init__(self, schema: str) -> None:
+        self._insert = f"INSERT INTO {schema}.inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1"  # noqa: S608
+        self._prune = f"DELETE FROM {schema}.inbox WHERE seen_at < now() - interval '48 hours'"  # noqa: S608
+
+    async def first_time(self, conn: Connection, message_id: UUID) -> bool:
+        """Note the message in the caller's transaction; False when it was noted before."""
+        return await conn.fetchval(self._insert, message_id) is not None
+
+    async def prune(self, conn: Connection) -> None:
+        """Forget what is older than any redelivery."""
+        await conn.execute(self._prune)

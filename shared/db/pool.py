@@ -1,0 +1,78 @@
+"""PostgreSQL connections that give up in time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.errors import Unavailable
+
+CONNECT_SECONDS: Final = 5.0
+COMMAND_SECONDS: Final = 20.0
+"""asyncpg waits for ever on a dead link unless both limits are set."""
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+DATABASE_GONE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises when the server or the link is gone."""
+
+
+async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind,
+            schema="pg_catalog",
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=orjson.loads,
+        )
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, name: str, max_size: int = 8) -> AsyncIterator[Pool]:
+    """A pool for one process, `name` as shown in pg_stat_activity. Opens no connection before it is used."""
+    pool = asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=max_size,
+        init=_prepare,
+        timeout=CONNECT_SECONDS,
+        command_timeout=COMMAND_SECONDS,
+        max_inactive_connection_lifetime=300,
+        server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+    )
+    async with pool:
+        yield pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction on a connection of the pool. Raises `Unavailable` when the database is away.
+
+    When the connection is lost during COMMIT nobody can tell whether it happened: only what is safe to run again
+    (an idempotency key, an inbox row, a guarded update) may be run in here.
+    """
+    async with connection(pool) as acquired, acquired.transaction():
+        yield acquired
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool, for single statements. Raises `Unavailable` when the database is away."""
+    try:
+        async with pool.acquire(timeout=CONNECT_SECONDS) as acquired:
+            yield acquired
+    except DATABASE_GONE as exc:
+        raise Unavailable(f"the database did not answer: {exc!r}", retry_after_seconds=1) from exc

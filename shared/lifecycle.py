@@ -1,0 +1,67 @@
+"""How a process lives: it opens what it needs, runs until it is told to stop, and closes in reverse."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+import uvloop
+
+from shared.log import configure_logging, get_logger
+from shared.settings import ServiceSettings
+
+log = get_logger(__name__)
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncContextManager[None]]) -> None:
+    """Run a composition root until SIGTERM or SIGINT, then leave it: exit code 0 once all is handed back."""
+    configure_logging(service=name, log_format=settings.log_format, level=settings.log_level)
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        async with running(settings):
+            log.info("started")
+            await stopping.wait()
+            log.info("stopping")
+        log.info("stopped")
+
+    uvloop.run(main())
+
+
+@asynccontextmanager
+async def background(work: Awaitable[None], *, name: str) -> AsyncIterator[None]:
+    """Run a coroutine that never ends by itself beside the block, and end it with the block."""
+    task = asyncio.ensure_future(work)
+    if isinstance(task, asyncio.Task):
+        task.set_name(name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def every(
+    seconds: float, run_once: Callable[[], Awaitable[object]], *, wake: asyncio.Event | None = None
+) -> None:
+    """Call `run_once` for ever, `seconds` apart or as soon as `wake` is set. A failure is logged, then tried again."""
+    while True:
+        try:
+            await run_once()
+        except Exception as exc:  # noqa: BLE001 - a moving part outlives whatever one run met
+            log.warning("run_failed", part=getattr(run_once, "__qualname__", repr(run_once)), error=repr(exc))
+        if wake is None:
+            await asyncio.sleep(seconds)
+        else:
+            try:
+                async with asyncio.timeout(seconds):
+                    await wake.wait()
+            except TimeoutError:
+                pass
+            wake.clear()

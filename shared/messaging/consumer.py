@@ -1,0 +1,298 @@
+"""The one consumer of jobs. It alone acknowledges, retries, dead-letters and hands back.
+
+Order at success: effect, report confirmed, ack. At failure: report confirmed, retry or dead publish confirmed, ack.
+A crash in between leaves the message unacknowledged: it is delivered again, and the effect's own guard, keyed by the
+job, keeps the second run without effect.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final, assert_never
+from uuid import UUID
+
+from aiormq.abc import DeliveredMessage
+from prometheus_client import Counter, Histogram
+from pydantic import JsonValue
+from structlog.contextvars import bound_contextvars
+
+from shared.clock import utc_now
+from shared.contracts.base import Job
+from shared.contracts.reports import MAX_ERROR_CHARS, AttemptError, AttemptReport, Outcome
+from shared.errors import AppError, Unavailable, Unparsable
+from shared.lifecycle import background
+from shared.log import get_logger
+from shared.messaging.broker import Broker
+from shared.messaging.delivery import (
+    LONGEST_JITTER,
+    SHORTEST_JITTER,
+    Ack,
+    DeadLetter,
+    RetryAfter,
+    RetryPolicy,
+    decide,
+)
+from shared.messaging.publisher import PERSISTENT
+from shared.messaging.reporter import Reporter
+from shared.messaging.subscription import Session, Subscription
+from shared.messaging.topology import DEAD, WORK_BY_TYPE, Tier, WorkQueue, build
+from shared.messaging.work import JobMessage
+
+log = get_logger(__name__)
+
+STARTED_AFTER_SECONDS: Final = 0.1
+"""An attempt that runs longer is reported as started; a shorter one passes `processing` only in history."""
+
+ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
+RUN_SECONDS = Histogram(
+    "souk_job_run_seconds",
+    "How long attempts ran, by type.",
+    ["type"],
+    buckets=(0.005, 0.02, 0.1, 0.5, 1, 5, 15, 60, 300),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a handler may want to know of the attempt it is."""
+
+    job_id: UUID
+    number: int
+    limit: int
+    cause_id: UUID | None
+    caused_at: datetime
+    traceparent: str | None
+
+
+Handler = Callable[[Any, Attempt], Awaitable[JsonValue]]
+"""Takes the job of its type and the attempt; returns the job's result (a small JSON value)."""
+HandlerTable = Mapping[type[Job], Handler]
+
+
+class AttemptTimeout(AppError):
+    """The handler did not end within the job's time limit and was cancelled."""
+
+    code = "timeout"
+    retryable = True
+
+
+class WorkConsumer:
+    """Runs the jobs of one type, `work.concurrency` at once."""
+
+    def __init__(
+        self, broker: Broker, work: WorkQueue, handler: Handler, *, reporter: Reporter, tiers: Sequence[Tier]
+    ) -> None:
+        self._work = work
+        self._handler = handler
+        self._reporter = reporter
+        self._publisher = broker.publisher
+        self._tiers = tiers
+        self._in_hand: set[asyncio.Task[None]] = set()
+        self.subscription = Subscription(
+            broker.consuming,
+            work.name,
+            self._on_delivery,
+            prefetch=work.concurrency,
+            topology=build(tiers, [work]),
+        )
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Stop consuming, let what runs finish, hand back what does not finish in time."""
+        await self.subscription.stop()
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand, timeout=grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self.subscription.close()
+
+    def _on_delivery(self, session: Session, message: DeliveredMessage) -> None:
+        # In a task of its own: aiormq cancels its callbacks when the channel drops, and the effect may be half done.
+        task = asyncio.create_task(self._settle(session, message))
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+
+    async def _settle(self, session: Session, message: DeliveredMessage) -> None:
+        tag = message.delivery_tag
+        assert tag is not None
+        try:
+            delivery = JobMessage.parse(message)
+            job = delivery.job()
+        except Unparsable as exc:
+            log.warning("job_unparsable", queue=self._work.name, error=exc.detail)
+            if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
+                session.acks.finished(tag)
+            return
+        with bound_contextvars(
+            job_id=str(delivery.envelope.id),
+            type=self._work.type,
+            attempt=delivery.attempt,
+            message_id=str(delivery.envelope.id),
+        ):
+            try:
+                publishes = await self._attempt(delivery, job)
+            except asyncio.CancelledError:
+                # Only at shutdown, out of grace: another worker takes it over as it was.
+                if session.is_open:
+                    await session.requeue(tag)
+                raise
+            if await self._until_open_or_done(session, publishes):
+                session.acks.finished(tag)
+
+    async def _attempt(self, delivery: JobMessage, job: Job) -> Callable[[], Awaitable[None]]:
+        """Run the handler once; return the publishes that settle it, which may be called again if not confirmed."""
+        started_at, clock = utc_now(), time.monotonic()
+        error, result = await self._run(delivery, job, started_at)
+        run_ms = round((time.monotonic() - clock) * 1000)
+        policy = RetryPolicy(delivery.max_attempts, self._tiers[self._work.first_tier :])
+        jitter = random.uniform(SHORTEST_JITTER, LONGEST_JITTER)  # noqa: S311 - spreads load, guards nothing
+        disposition = decide(error, delivery.attempt, policy, jitter=jitter)
+
+        def report(outcome: Outcome, retry_at: datetime | None = None) -> AttemptReport:
+            return AttemptReport(
+                job_id=delivery.envelope.id,
+                job_type=self._work.type,
+                attempt=delivery.attempt,
+                fence=delivery.fence,
+                outcome=outcome,
+                worker=self._reporter.worker,
+                started_at=started_at,
+                run_ms=run_ms,
+                error=None if error is None else described(error),
+                retry_at=retry_at,
+                result=result,
+            )
+
+        match disposition:
+            case Ack():
+                reported = report(Outcome.COMPLETED)
+            case RetryAfter():
+                reported = report(Outcome.RETRYING, utc_now() + timedelta(seconds=disposition.seconds))
+            case DeadLetter():
+                reported = report(Outcome.FAILED)
+            case _:
+                assert_never(disposition)
+        self._tell(reported)
+
+        async def publishes() -> None:
+            await self._reporter.send(reported)
+            if isinstance(disposition, RetryAfter) and disposition.tier is not None:
+                await delivery.publish_retry(self._publisher, disposition)
+            elif isinstance(disposition, DeadLetter):
+                await delivery.publish_dead(self._publisher, disposition.reason)
+
+        return publishes
+
+    async def _run(self, delivery: JobMessage, job: Job, started_at: datetime) -> tuple[Exception | None, JsonValue]:
+        attempt = Attempt(
+            job_id=delivery.envelope.id,
+            number=delivery.attempt,
+            limit=delivery.max_attempts,
+            cause_id=delivery.envelope.causationid,
+            caused_at=delivery.envelope.time,
+            traceparent=delivery.envelope.traceparent,
+        )
+        limit_seconds = delivery.timeout_ms / 1000
+        limit = asyncio.timeout(limit_seconds)
+        started = asyncio.get_running_loop().call_later(
+            STARTED_AFTER_SECONDS, self._report_started, delivery, started_at
+        )
+        try:
+            async with limit:
+                return None, await self._handler(job, attempt)
+        except TimeoutError as exc:
+            if limit.expired():
+                return AttemptTimeout(f"not done after {limit_seconds:g} s"), None
+            return exc, None
+        except Exception as exc:
+            if not isinstance(exc, AppError):
+                log.exception("handler_bug")
+            return exc, None
+        finally:
+            started.cancel()
+
+    def _report_started(self, delivery: JobMessage, started_at: datetime) -> None:
+        report = AttemptReport(
+            job_id=delivery.envelope.id,
+            job_type=self._work.type,
+            attempt=delivery.attempt,
+            fence=delivery.fence,
+            outcome=Outcome.STARTED,
+            worker=self._reporter.worker,
+            started_at=started_at,
+        )
+        # Nobody waits for it: if it is lost, the final report says the same and more.
+        task = asyncio.ensure_future(self._reporter.send(report))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _tell(self, report: AttemptReport) -> None:
+        ATTEMPTS.labels(report.job_type, report.outcome).inc()
+        RUN_SECONDS.labels(report.job_type).observe(report.run_ms / 1000)
+        tell = log.info if report.error is None else log.warning
+        tell(
+            "job_attempt",
+            outcome=report.outcome.value,
+            run_ms=report.run_ms,
+            error=None if report.error is None else f"{report.error.error_class}: {report.error.message[:300]}",
+        )
+
+    async def _until_open_or_done(self, session: Session, step: Callable[[], Awaitable[None]]) -> bool:
+        """Repeat what the broker did not confirm while the delivery is still ours; False when it no longer is."""
+        wait_seconds = 0.1
+        while session.is_open:
+            try:
+                await step()
+            except Unavailable as exc:
+                log.warning("settle_failed", error=exc.detail, again_in_seconds=wait_seconds)
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(wait_seconds * 2, 5.0)
+            else:
+                return True
+        return False
+
+    async def _park(self, message: DeliveredMessage, reason: str) -> None:
+        properties = message.header.properties
+        properties.headers = {"souk-reason": reason[:200]}
+        properties.delivery_mode = PERSISTENT
+        properties.expiration = None
+        await self._publisher.publish_body(
+            message.body, exchange=DEAD, routing_key=f"{self._work.type}.unparsable", properties=properties
+        )
+
+
+def described(error: Exception) -> AttemptError:
+    """An error as the history keeps it, cut at 2 KB."""
+    message = error.detail if isinstance(error, AppError) else str(error) or repr(error)
+    return AttemptError(error_class=type(error).__name__, message=message[:MAX_ERROR_CHARS])
+
+
+@asynccontextmanager
+async def working(
+    broker: Broker,
+    handlers: HandlerTable,
+    *,
+    worker: str,
+    tiers: Sequence[Tier],
+    grace_seconds: float,
+) -> AsyncIterator[tuple[Subscription, ...]]:
+    """Consume the jobs of every type in `handlers` while the block runs; yields the subscriptions, for readiness.
+
+    At the end it stops consuming, gives running jobs `grace_seconds`, and hands the rest back to the broker.
+    """
+    reporter = Reporter(broker.publisher, worker=worker)
+    consumers = [
+        WorkConsumer(broker, WORK_BY_TYPE[job.type], handler, reporter=reporter, tiers=tiers)
+        for job, handler in handlers.items()
+    ]
+    async with AsyncExitStack() as stack:
+        for consumer in consumers:
+            await stack.enter_async_context(background(consumer.subscription.run(), name=consumer.subscription.queue))
+        try:
+            yield tuple(consumer.subscription for consumer in consumers)
+        finally:
+            await asyncio.gather(*(consumer.drain(grace_seconds) for consumer in consumers))

@@ -1,0 +1,51 @@
+"""Making the broker's exchanges, queues and bindings be what the topology says, without changing what is there."""
+
+from typing import Final
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, ExchangeType
+
+from shared.errors import Conflict
+from shared.log import get_logger
+from shared.messaging.broker import Link
+from shared.messaging.topology import Topology
+
+log = get_logger(__name__)
+
+_PRECONDITION_FAILED: Final = aio_pika.exceptions.ChannelPreconditionFailed
+
+
+class TopologyDiffers(Conflict):
+    """Something of that name exists with other arguments. Souk never redefines it: migrate it under a new name."""
+
+    code = "topology_differs"
+
+
+async def apply(link: Link, topology: Topology) -> None:
+    """Declare everything, idempotently. Raises `TopologyDiffers` naming what differs, `Unavailable` when away.
+
+    A crash half way leaves a part declared; the next call declares the rest.
+    """
+    channel, _ = await link.open_channel(confirms=False)
+    try:
+        await declare_on(channel, topology)
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+
+
+async def declare_on(channel: AbstractChannel, topology: Topology) -> None:
+    """`apply` on a channel of the caller's; the broker closes it when something differs."""
+    for exchange in topology.exchanges:
+        try:
+            await channel.declare_exchange(exchange.name, ExchangeType(exchange.type), durable=True)
+        except _PRECONDITION_FAILED as exc:
+            raise TopologyDiffers(f"exchange {exchange.name!r} exists as something else: {exc}") from exc
+    for queue in topology.queues:
+        try:
+            await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+        except _PRECONDITION_FAILED as exc:
+            raise TopologyDiffers(f"queue {queue.name!r} exists with other arguments: {exc}") from exc
+    for binding in topology.bindings:
+        queue_there = await channel.get_queue(binding.queue, ensure=False)
+        await queue_there.bind(binding.exchange, binding.routing_key)

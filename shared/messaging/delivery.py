@@ -1,0 +1,65 @@
+"""What becomes of a delivery: pure rules, no I/O and no clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.errors import AppError, Unavailable
+from shared.messaging.topology import Tier
+
+SHORTEST_JITTER: Final = 0.8
+LONGEST_JITTER: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The effect happened; the broker may forget the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Try again in `seconds`. With a tier it waits in the broker, without one in the ledger."""
+
+    seconds: float
+    tier: Tier | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """No further attempt is worth it, or none is left; a person may retry it by hand."""
+
+    reason: str
+
+
+Disposition = Ack | RetryAfter | DeadLetter
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a job is tried, and the delays it climbs. `max_attempts` counts the first one."""
+
+    max_attempts: int
+    tiers: Sequence[Tier]
+
+    def after(self, attempt: int, jitter: float) -> RetryAfter:
+        """The delay after attempt number `attempt` (from 1): one tier further each time, the last one again."""
+        tier = self.tiers[min(attempt, len(self.tiers)) - 1]
+        return RetryAfter(tier.seconds * jitter, tier)
+
+
+def decide(error: Exception | None, attempt: int, policy: RetryPolicy, *, jitter: float) -> Disposition:
+    """Say what becomes of a delivery once its handler is done. `attempt` counts from 1.
+
+    `jitter` is uniform in 0.8..1.2, drawn by the caller. Cancellation never comes here: that delivery is requeued.
+    """
+    match error:
+        case None:
+            return Ack()
+        case AppError(retryable=False):
+            return DeadLetter(error.code)
+        case _ if attempt >= policy.max_attempts:
+            return DeadLetter("attempts_exhausted")
+        case Unavailable(retry_after_seconds=float() | int() as seconds):
+            return RetryAfter(float(seconds), None)
+        case _:
+            return policy.after(attempt, jitter)

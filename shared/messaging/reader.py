@@ -1,0 +1,201 @@
+"""Reading events and reports in batches: what has arrived is handled together, in one transaction of the reader's.
+
+A batch that fails is tried again, first whole, then one by one, so that an invalid message is parked alone. The
+handler is safe to call twice with the same message (an inbox, a version, or an upsert makes it so): a crash between
+its commit and the ack brings the message again.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+from pydantic import ValidationError
+
+from shared.contracts.base import Event
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import EVENT_BY_TYPE
+from shared.errors import AppError, Unavailable, Unparsable
+from shared.lifecycle import background
+from shared.log import get_logger
+from shared.messaging.broker import Broker
+from shared.messaging.publisher import PERSISTENT
+from shared.messaging.subscription import Session, Subscription
+from shared.messaging.topology import Topology
+
+log = get_logger(__name__)
+
+BUG_ATTEMPTS: Final = 5
+"""How often a message is tried that fails for no expected reason, before it is parked."""
+LONGEST_WAIT_SECONDS: Final = 5.0
+
+HandleBatch = Callable[[Sequence[DeliveredMessage]], Awaitable[None]]
+
+
+class BatchReader:
+    """Reads one queue. `handle` gets what has arrived, at most `max_batch`, oldest first, one call at a time."""
+
+    def __init__(self, broker: Broker, queue: str, handle: HandleBatch, *, topology: Topology, max_batch: int) -> None:
+        self._handle = handle
+        self._max_batch = max_batch
+        self._publisher = broker.publisher
+        self._arrived: deque[tuple[Session, DeliveredMessage]] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._queue = queue
+        self.subscription = Subscription(
+            broker.consuming, queue, self._on_delivery, prefetch=max_batch * 2, topology=topology
+        )
+
+    async def run(self) -> None:
+        """Handle batches until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._arrived:
+                self._idle.clear()
+                batch = [self._arrived.popleft() for _ in range(min(self._max_batch, len(self._arrived)))]
+                await self._settle([item for item in batch if item[0].is_open])
+            self._idle.set()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Stop reading and let the batch in hand finish; what is left is delivered again."""
+        await self.subscription.stop()
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("batch_abandoned", queue=self._queue)
+        await self.subscription.close()
+
+    def _on_delivery(self, session: Session, message: DeliveredMessage) -> None:
+        self._arrived.append((session, message))
+        self._wake.set()
+
+    async def _settle(self, batch: list[tuple[Session, DeliveredMessage]]) -> None:
+        """Handle a batch whole; if it holds something that cannot be handled, each message alone."""
+        if not batch:
+            return
+        try:
+            await self._handle([message for _, message in batch])
+        except Exception as exc:  # noqa: BLE001 - whatever it was, the messages are still ours
+            if len(batch) > 1 and not isinstance(exc, Unavailable):
+                for item in batch:
+                    await self._settle_alone(item)
+            else:
+                for item in batch:
+                    await self._settle_alone(item, exc)
+            return
+        for session, message in batch:
+            _ack(session, message)
+
+    async def _settle_alone(self, item: tuple[Session, DeliveredMessage], error: Exception | None = None) -> None:
+        """Handle one message until it is done, parked, or no longer ours. `error` is of the attempt just made."""
+        session, message = item
+        attempt, wait_seconds = 0, 0.1
+        while session.is_open:
+            if error is None:
+                try:
+                    await self._handle([message])
+                except Exception as exc:  # noqa: BLE001 - decided below
+                    error = exc
+                else:
+                    break
+            attempt += not isinstance(error, Unavailable)
+            if (isinstance(error, AppError) and not error.retryable) or attempt >= BUG_ATTEMPTS:
+                try:
+                    await self._park(message, error)
+                except Unavailable as exc:
+                    log.warning("park_failed", queue=self._queue, error=exc.detail)
+                else:
+                    break
+            else:
+                log.warning("message_failed", queue=self._queue, error=repr(error), again_in_seconds=wait_seconds)
+            error = None
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
+        _ack(session, message)
+
+    async def _park(self, message: DeliveredMessage, error: Exception) -> None:
+        log.error("message_parked", queue=self._queue, error=repr(error))
+        properties = message.header.properties
+        await self._publisher.publish_body(
+            message.body,
+            exchange="",
+            routing_key=f"{self._queue}.dead",
+            properties=Basic.Properties(
+                content_type=properties.content_type,
+                message_id=properties.message_id,
+                message_type=properties.message_type,
+                delivery_mode=PERSISTENT,
+                headers={"souk-reason": f"{type(error).__name__}: {error}"[:200]},
+            ),
+        )
+
+
+def _ack(session: Session, message: DeliveredMessage) -> None:
+    if session.is_open and message.delivery_tag is not None:
+        session.acks.finished(message.delivery_tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One event as a reader gets it."""
+
+    envelope: Envelope
+    event: Event
+
+
+EventHandler = Callable[[Any, Envelope], Awaitable[None]]
+EventTable = Mapping[type[Event], EventHandler]
+
+
+def parse_event(message: DeliveredMessage) -> Received | None:
+    """Read an event; None for a type this version does not know. Raises `Unparsable`."""
+    try:
+        envelope = Envelope.model_validate_json(message.body)
+        contract = EVENT_BY_TYPE.get(envelope.type)
+        if contract is None:
+            return None
+        return Received(envelope, contract.model_validate_json(orjson.dumps(envelope.data)))
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        raise Unparsable(f"event: {first['loc']}: {first['msg']}") from exc
+
+
+def one_by_one(table: EventTable) -> HandleBatch:
+    """Handle each event by the coroutine of its class; an event without one is of no interest."""
+
+    async def handle(messages: Sequence[DeliveredMessage]) -> None:
+        for message in messages:
+            received = parse_event(message)
+            if received is not None and (handler := table.get(type(received.event))) is not None:
+                await handler(received.event, received.envelope)
+
+    return handle
+
+
+@asynccontextmanager
+async def reading(
+    broker: Broker,
+    queue: str,
+    handle: HandleBatch,
+    *,
+    topology: Topology,
+    grace_seconds: float,
+    max_batch: int = 100,
+) -> AsyncIterator[Subscription]:
+    """Read `queue` while the block runs; yields the subscription, for readiness."""
+    reader = BatchReader(broker, queue, handle, topology=topology, max_batch=max_batch)
+    async with background(reader.subscription.run(), name=queue), background(reader.run(), name=f"{queue} batches"):
+        try:
+            yield reader.subscription
+        finally:
+            await reader.drain(grace_seconds)

@@ -1,0 +1,139 @@
+"""Consuming one queue for as long as the process lives, whatever happens to link, channel, consumer or queue."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel as Underlay
+from pamqp.common import FieldValue
+
+from shared.errors import AppError
+from shared.log import get_logger
+from shared.messaging.acks import Acks
+from shared.messaging.broker import BROKER_ERRORS, Link
+from shared.messaging.declare import declare_on
+from shared.messaging.topology import Topology
+
+log = get_logger(__name__)
+
+SHORTEST_WAIT_SECONDS: Final = 0.2
+LONGEST_WAIT_SECONDS: Final = 3.0
+
+
+class Session:
+    """One channel's life: from `basic.consume` until the channel or the consumer is gone."""
+
+    def __init__(self, channel: AbstractChannel, underlay: Underlay) -> None:
+        self.channel = channel
+        self.underlay = underlay
+        self.acks = Acks(underlay)
+        self.ended = asyncio.Event()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an ack sent now can still reach the broker."""
+        return not self.underlay.is_closed and not self.ended.is_set()
+
+    def requeue(self, tag: int) -> asyncio.Future[None]:
+        """Hand a delivery back, for whoever consumes next. Only at shutdown: it would come straight back."""
+        return asyncio.ensure_future(self.underlay.basic_nack(tag, requeue=True))
+
+
+OnDelivery = Callable[[Session, DeliveredMessage], None]
+
+
+class Subscription:
+    """Declares, consumes, and starts over when anything ends: lost link, closed channel, `basic.cancel`.
+
+    `topology` is what this queue's reader declares each time. `on_delivery` must not block; it starts tasks.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        queue: str,
+        on_delivery: OnDelivery,
+        *,
+        prefetch: int,
+        topology: Topology,
+        arguments: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self.queue = queue
+        self._link = link
+        self._on_delivery = on_delivery
+        self._prefetch = prefetch
+        self._topology = topology.only([queue])
+        self._arguments: dict[str, FieldValue] = dict(arguments or {})
+        self._session: Session | None = None
+        self._consumer_tag: str | None = None
+        self._stopping = asyncio.Event()
+        self.is_consuming = False
+        """Whether the broker has said that this consumer stands and nothing has ended it since."""
+
+    async def run(self) -> None:
+        """Consume until stopped or cancelled; end with `stop` and `close`."""
+        wait_seconds = SHORTEST_WAIT_SECONDS
+        while not self._stopping.is_set():
+            try:
+                session = await self._begin()
+                wait_seconds = SHORTEST_WAIT_SECONDS
+                await session.ended.wait()
+                if self._stopping.is_set():
+                    return
+                log.warning("consumer_lost", queue=self.queue)
+            except (AppError, *BROKER_ERRORS) as exc:
+                log.warning("consume_failed", queue=self.queue, error=str(exc), again_in_seconds=wait_seconds)
+            finally:
+                self.is_consuming = False
+            await self._drop_channel()
+            await asyncio.sleep(wait_seconds)
+            wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
+
+    async def stop(self) -> None:
+        """Take no more deliveries; those in hand can still be acknowledged."""
+        self._stopping.set()
+        self.is_consuming = False
+        if self._session is not None and self._session.is_open and self._consumer_tag is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await self._session.underlay.basic_cancel(self._consumer_tag)
+            except BROKER_ERRORS as exc:
+                log.info("cancel_failed", queue=self.queue, error=repr(exc))
+
+    async def close(self) -> None:
+        """Send the acks that are due and close the channel: what is left unacknowledged is delivered again."""
+        if self._session is not None and self._session.is_open:
+            await self._session.acks.flush()
+        await self._drop_channel()
+
+    async def _begin(self) -> Session:
+        channel, underlay = await self._link.open_channel(confirms=False)
+        session = Session(channel, underlay)
+        self._session = session
+        channel.close_callbacks.add(lambda *_: session.ended.set())
+        underlay.on_consumer_cancel_callbacks.add(lambda _: session.ended.set())
+        await declare_on(channel, self._topology)
+        await underlay.basic_qos(prefetch_count=self._prefetch)
+
+        async def deliver(message: DeliveredMessage) -> None:
+            assert message.delivery_tag is not None
+            session.acks.delivered(message.delivery_tag)
+            self._on_delivery(session, message)
+
+        answer = await underlay.basic_consume(self.queue, deliver, arguments=self._arguments)
+        self._consumer_tag = answer.consumer_tag
+        self.is_consuming = True
+        log.info("consuming", queue=self.queue, prefetch=self._prefetch)
+        return session
+
+    async def _drop_channel(self) -> None:
+        session, self._session = self._session, None
+        if session is None or session.channel.is_closed:
+            return
+        try:
+            async with asyncio.timeout(2):
+                await session.channel.close()
+        except BROKER_ERRORS as exc:
+            log.info("close_failed", queue=self.queue, error=repr(exc))

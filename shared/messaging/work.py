@@ -1,0 +1,120 @@
+"""A job on the wire: its envelope, and the numbers of its attempt in headers of our own.
+
+Only integers travel in headers (floats come back wrong), and never the broker's `x-death` (a client's is ignored).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import orjson
+from aiormq.abc import DeliveredMessage
+from pydantic import ValidationError
+
+from shared.contracts.base import Job
+from shared.contracts.envelope import Envelope
+from shared.contracts.jobs import JOB_BY_TYPE
+from shared.errors import Unparsable
+from shared.messaging.delivery import RetryAfter
+from shared.messaging.publisher import Publisher
+from shared.messaging.topology import DEAD, JOBS, job_routing_key, wire_priority
+
+MAX_MESSAGE_BYTES: Final = 1024 * 1024
+_ATTEMPT: Final = "souk-attempt"
+_MAX_ATTEMPTS: Final = "souk-max-attempts"
+_FENCE: Final = "souk-fence"
+_TIMEOUT_MS: Final = "souk-timeout-ms"
+
+
+@dataclass(frozen=True, slots=True)
+class JobMessage:
+    """One job to be published or just delivered.
+
+    `attempt` counts from 1. `fence` rises each time the ledger publishes the job anew; retries keep it.
+    `priority` is 1 (highest) to 5.
+    """
+
+    envelope: Envelope
+    priority: int
+    attempt: int
+    max_attempts: int
+    fence: int
+    timeout_ms: int
+
+    @classmethod
+    def parse(cls, message: DeliveredMessage) -> Self:
+        """Read a delivery. Raises `Unparsable` for what no retry would make readable."""
+        if len(message.body) > MAX_MESSAGE_BYTES:
+            raise Unparsable(f"a message of {len(message.body)} bytes is over {MAX_MESSAGE_BYTES}")
+        try:
+            envelope = Envelope.model_validate_json(message.body)
+        except ValidationError as exc:
+            raise Unparsable(f"no envelope: {exc.error_count()} errors, first: {exc.errors()[0]['msg']}") from exc
+        properties = message.header.properties
+        headers = properties.headers or {}
+        return cls(
+            envelope=envelope,
+            priority=6 - min(max(properties.priority or 1, 1), 5),
+            attempt=_positive(headers, _ATTEMPT),
+            max_attempts=_positive(headers, _MAX_ATTEMPTS),
+            fence=_positive(headers, _FENCE),
+            timeout_ms=_positive(headers, _TIMEOUT_MS),
+        )
+
+    def job(self) -> Job:
+        """The order itself. Raises `Unparsable` when the payload is not what its type promises."""
+        contract = JOB_BY_TYPE.get(self.envelope.type)
+        if contract is None:
+            raise Unparsable(f"unknown job type {self.envelope.type!r}")
+        try:
+            # Read as JSON, where strict models take ids and times as strings.
+            return contract.model_validate_json(orjson.dumps(self.envelope.data))
+        except ValidationError as exc:
+            first = exc.errors()[0]
+            raise Unparsable(f"payload of {self.envelope.type}: {first['loc']}: {first['msg']}") from exc
+
+    async def publish(self, publisher: Publisher) -> None:
+        """Put the job into its work queue, confirmed. Raises `NotConfirmed`."""
+        await self._publish(publisher, JOBS)
+
+    async def publish_retry(self, publisher: Publisher, retry: RetryAfter) -> None:
+        """Let the next attempt wait in the broker; it comes back by the tier's dead-letter hop, confirmed."""
+        assert retry.tier is not None
+        following = replace(self, attempt=self.attempt + 1)
+        await following._publish(publisher, retry.tier.exchange, expiration_ms=round(retry.seconds * 1000))
+
+    async def publish_dead(self, publisher: Publisher, reason: str) -> None:
+        """Park a copy where people find it; the ledger has the job itself. Confirmed."""
+        await self._publish(publisher, DEAD, reason=reason[:200])
+
+    async def _publish(
+        self,
+        publisher: Publisher,
+        exchange: str,
+        *,
+        expiration_ms: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        headers: dict[str, int | str] = {
+            _ATTEMPT: self.attempt,
+            _MAX_ATTEMPTS: self.max_attempts,
+            _FENCE: self.fence,
+            _TIMEOUT_MS: self.timeout_ms,
+        }
+        if reason is not None:
+            headers["souk-reason"] = reason
+        await publisher.publish(
+            self.envelope,
+            exchange=exchange,
+            routing_key=job_routing_key(self.envelope.type, self.priority),
+            priority=wire_priority(self.priority),
+            headers=headers,
+            expiration_ms=expiration_ms,
+        )
+
+
+def _positive(headers: Mapping[str, object], name: str) -> int:
+    value = headers.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise Unparsable(f"header {name} is {value!r}, not a positive integer")
+    return value
