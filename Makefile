@@ -1,0 +1,73 @@
+# `make` alone lists the targets. Each does the set-up it needs; see deploy/setup.py.
+PYTHON ?= python3
+SETUP := $(PYTHON) deploy/setup.py
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+# Tests marked with the same xdist_group run in one worker; a test that hangs fails after two minutes.
+PARALLEL := -n 2 --dist loadgroup --timeout 120
+UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check up down status unit integration e2e cover docs lock
+
+help:
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Start everything, run the main job end to end, print its timeline
+	@$(SETUP) run
+	@$(PY) -m deploy.local.demo
+
+test: ## Unit, contract, integration and end-to-end tests
+	@$(SETUP) test
+	@$(PYTEST) $(PARALLEL) $(wildcard tests/unit tests/contracts tests/integration tests/e2e)
+
+test-all: ## Every test there is
+	@$(SETUP) test
+	@$(PYTEST) $(PARALLEL) tests
+
+check: ## Linters, types, import rules, lock files
+	@$(SETUP) quality --no-broker
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+	@if grep -n '://' requirements/*.txt; then echo 'check: a lock file contains an address'; exit 1; fi
+
+up: ## Start the stack and leave it running, supervised
+	@$(SETUP) run
+	@$(PY) -m deploy.cli up
+
+down: ## End the running stack
+	@$(PY) -m deploy.cli down
+
+status: ## Show what runs
+	@$(PY) -m deploy.cli status
+
+unit: ## Unit and contract tests; they need no server
+	@$(SETUP) test --no-broker
+	@$(PYTEST) $(PARALLEL) $(wildcard tests/unit tests/contracts)
+
+integration: ## Tests on the real broker and database
+	@$(SETUP) test
+	@$(PYTEST) $(PARALLEL) tests/integration
+
+e2e: ## The demo's path through all processes
+	@$(SETUP) test
+	@$(PYTEST) $(PARALLEL) tests/e2e
+
+cover: ## What `make test` covers; pages in htmlcov/
+	@$(SETUP) test
+	@$(PYTEST) $(PARALLEL) --cov=services --cov=shared --cov=deploy --cov-report=term --cov-report=html \
+		$(wildcard tests/unit tests/contracts tests/integration tests/e2e)
+
+docs: ## Render docs/messages.md and the schemas from the contracts
+	@$(SETUP) run --no-broker
+	@$(PY) -m deploy.docs
+
+lock: ## Renew requirements/*.txt from the .in files (UPGRADE=1 takes newer versions)
+	@$(SETUP) quality --no-broker
+	@cd requirements && for set in quality test run bench; do \
+		echo "  $$set"; \
+		(cd .. && $(UV_COMPILE) $(if $(UPGRADE),--upgrade) requirements/$$set.in -o requirements/$$set.txt \
+			$$([ $$set = quality ] || echo "-c requirements/quality.txt")) || exit 1; \
+	done
