@@ -1,0 +1,1 @@
+"""The HTTP edge every service shares: problems, bodies, identities, the operations port, the server."""

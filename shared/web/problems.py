@@ -1,0 +1,139 @@
+"""Every error as RFC 9457 problem+json, whoever raises it: a use case, a route, aiohttp itself."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from shared.errors import (
+    AppError,
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Stale,
+    TooMany,
+    Unauthorised,
+    Unavailable,
+    Unparsable,
+)
+from shared.log import get_logger
+
+log = get_logger(__name__)
+
+PROBLEM_TYPE: Final = "application/problem+json"
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+
+_STATUS: Final[dict[type[AppError], int]] = {
+    Unparsable: 400,
+    Unauthorised: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    InvalidInput: 422,
+    TooMany: 429,
+    Unavailable: 503,
+}
+
+
+def status_of(error: AppError) -> int:
+    """The HTTP status of an error: that of the nearest class in the table, 500 for none."""
+    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str,
+    request_id: str | None,
+    instance: str | None = None,
+    errors: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> web.Response:
+    """A problem document as a response. `code` is stable and for programs, `detail` is for people."""
+    document: dict[str, object] = {
+        "type": f"urn:souk:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+    if errors:
+        document["errors"] = [
+            {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in errors
+        ]
+    return web.Response(
+        status=status, body=orjson.dumps(document), headers={"Content-Type": PROBLEM_TYPE, **(headers or {})}
+    )
+
+
+def problem_for(error: AppError, *, request_id: str | None, instance: str | None) -> web.Response:
+    """The problem document of one of our own errors."""
+    headers: dict[str, str] = {}
+    retry_after = getattr(error, "retry_after_seconds", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after)))
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(
+        status_of(error),
+        error.detail,
+        code=error.code,
+        request_id=request_id,
+        instance=instance,
+        errors=error.errors,
+        headers=headers,
+    )
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever is raised below into a problem document."""
+    try:
+        response = await handler(request)
+    except AppError as exc:
+        if status_of(exc) == HTTPStatus.SERVICE_UNAVAILABLE:
+            log.warning("dependency_unavailable", error=exc.detail)
+        return problem_for(exc, request_id=request.get(REQUEST_ID), instance=request.path)
+    except web.HTTPException as exc:
+        if exc.status < 400:  # a redirect is an answer
+            raise
+        return _of_http_exception(exc, request)
+    except Exception:
+        log.exception("request_bug")
+        return problem(
+            500,
+            "An unexpected error. It is logged under the request id.",
+            code="internal",
+            request_id=request.get(REQUEST_ID),
+            instance=request.path,
+        )
+    return response
+
+
+def _of_http_exception(exc: web.HTTPException, request: web.Request) -> web.Response:
+    """aiohttp's own errors: unknown route, method not allowed, body too large, bad multipart."""
+    kept = {name: value for name, value in exc.headers.items() if name in ("Allow", "Retry-After")}
+    details = {
+        404: "There is nothing at this address.",
+        405: f"{request.method} is not possible here.",
+        413: "The body is larger than this address takes.",
+        415: "The body's Content-Type is not one this address takes.",
+    }
+    return problem(
+        exc.status,
+        details.get(exc.status, exc.reason),
+        code=HTTPStatus(exc.status).phrase.lower().replace(" ", "_"),
+        request_id=request.get(REQUEST_ID),
+        instance=request.path,
+        headers=kept,
+    )
