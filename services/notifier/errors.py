@@ -1,0 +1,49 @@
+"""What the notifier raises on purpose."""
+
+from shared.errors import AppError, InvalidInput, NotFound, Unavailable
+
+
+class UnknownLetter(NotFound):
+    """No letter of this kind exists here: a newer sender, or a typing error in the policy."""
+
+    code = "unknown_letter"
+
+
+class BadLetterParams(InvalidInput):
+    """The params are not what this kind of letter needs; the same job would fail again."""
+
+    code = "bad_letter_params"
+
+
+class NobodyToTell(NotFound):
+    """The audience has no one with an address. Add a person, then retry the job by hand."""
+
+    code = "nobody_to_tell"
+
+
+class MailUnavailable(Unavailable):
+    """The mail server as a whole does not work for us now: down, closing, or it refuses our sign-in or sender.
+
+    The next message would fare no better.
+    """
+
+    code = "mail_unavailable"
+
+
+class MailboxDeferred(Unavailable):
+    """The mail server put this one recipient or content off (4xx): greylisting, a full mailbox. Others may pass."""
+
+    code = "mailbox_deferred"
+
+
+class MailboxRejected(AppError):
+    """The mail server refused this recipient or this content for good (5xx). Trying again changes nothing.
+
+    `answer` is what it said, empty if it was not even asked.
+    """
+
+    code = "mailbox_rejected"
+
+    def __init__(self, detail: str, *, answer: str = "") -> None:
+        super().__init__(detail)
+        self.answer = answer
