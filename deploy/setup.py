@@ -98,7 +98,7 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None, detach: bool
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        env={**os.environ, **(env or {})},  # noqa: TID251: passed on, not read
+        env={**os.environ, **(env or {})},  # noqa: TID251 (passed on, not read)
         start_new_session=detach,
     )
     if done.returncode:
@@ -186,7 +186,7 @@ def rabbitmq_server() -> Path | None:
 
 def ensure_broker() -> None:
     """See to it that a broker can be had: given, installed, installable, or by Docker."""
-    if os.environ.get("SOUK_AMQP_URL") or rabbitmq_server():  # noqa: TID251: before any settings
+    if os.environ.get("SOUK_AMQP_URL") or rabbitmq_server():  # noqa: TID251 (no settings yet)
         return
     if may_apt():
         apt_install("rabbitmq-server")
@@ -263,7 +263,7 @@ def services_kept_off() -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """Set up what the arguments name; 0 when all is there, 1 with a sentence, 130 on Ctrl-C."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (a person's python3 may be any)
         print("Souk needs Python 3.11 or newer: make PYTHON=python3.11 …", file=sys.stderr)
         return 1
     wanted = [argument for argument in arguments if argument in SETS]

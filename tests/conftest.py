@@ -1,0 +1,105 @@
+"""Fixtures for every test: a database and a broker of one's own, from servers started when first needed."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import pytest
+
+from shared.db.migrate import quoted, with_database
+from tests.servers import (
+    Broken,
+    Broker,
+    Database,
+    Databases,
+    GivenServers,
+    Kind,
+    Missing,
+    Outcome,
+    RemoteServers,
+    Servers,
+    Vhost,
+)
+
+SERVERS = pytest.StashKey[Servers | RemoteServers]()
+NEEDS: dict[str, Kind] = {"databases": "database", "broker": "broker"}  # fixture: server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Be ready to start servers, or to ask the process that can."""
+    given = getattr(config, "workerinput", {}).get("servers")
+    config.stash[SERVERS] = RemoteServers(*given) if given else Servers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where to ask."""
+    servers = node.config.stash[SERVERS]
+    node.workerinput["servers"] = servers.serve()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start what the collected tests need, side by side, while the first ones run."""
+    used = {name for item in session.items if isinstance(item, pytest.Function) for name in item.fixturenames}
+    for fixture, kind in NEEDS.items():
+        if fixture in used and not session.config.option.collectonly:
+            session.config.stash[SERVERS].start(kind)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers with the run."""
+    servers = config.stash.get(SERVERS, None)
+    if isinstance(servers, Servers):
+        servers.stop()
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """The PostgreSQL of this run."""
+    outcome = _outcome(request, "database")
+    assert isinstance(outcome, Databases)
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """The RabbitMQ of this run."""
+    outcome = _outcome(request, "broker")
+    assert isinstance(outcome, Broker)
+    return outcome
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    """A copy of the migrated template, dropped at the end."""
+    name = f"{databases.template}_{secrets.token_hex(4)}"
+    urls = {service: with_database(url, name) for service, url in databases.service_urls.items()}
+    connection = await asyncpg.connect(databases.admin_url, timeout=10)
+    try:
+        await connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(databases.template)}")
+        yield Database(with_database(databases.admin_url, name), urls)
+        await connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def vhost(broker: Broker) -> Iterator[Vhost]:
+    """An empty vhost, removed at the end."""
+    name = f"test-{secrets.token_hex(4)}"
+    broker.management.add_vhost(name)
+    yield Vhost(name, urlsplit(broker.amqp_url)._replace(path=f"/{quote(name)}").geturl(), broker.management)
+    broker.management.delete_vhost(name)
+
+
+def _outcome(request: pytest.FixtureRequest, kind: Kind) -> Outcome:
+    """Wait for a server; without one the test is skipped, or fails where CI=true."""
+    match request.config.stash[SERVERS].get(kind):
+        case Missing(why) if not GivenServers().is_ci:
+            pytest.skip(why)
+        case Missing(why) | Broken(why):
+            pytest.fail(why, pytrace=False)
+        case outcome:
+            return outcome
