@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-CLONE = Path(__file__).resolve().parents[2]
-
 
 class AlreadyRunning(Exception):
     """Another stack holds the lock of this clone."""
@@ -51,9 +49,10 @@ class Home:
         """The object store."""
         return self.folder / "blobs"
 
-    def state_of(self, process: str) -> Path:
-        """The small state of one process, kept over its restarts."""
-        return self.folder / "state" / process
+    @property
+    def state(self) -> Path:
+        """A folder per process for its small state, kept over its restarts."""
+        return self.folder / "state"
 
     def prepare(self) -> None:
         """Make the folders that must exist before anything starts."""

@@ -1,10 +1,9 @@
 """`.souk/run.json`: tells scripts and people where everything of the running stack is."""
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-
-from deploy.local.secrets import write_private
 
 
 class _Part(BaseModel):
@@ -72,7 +71,10 @@ class RunFile(_Part):
 
     def write(self, path: Path) -> None:
         """Replace the file, readable by its owner alone: it holds passwords."""
-        write_private(path, self.model_dump_json(indent=2) + "\n")
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(self.model_dump_json(indent=2) + "\n")
+        draft.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "RunFile | None":

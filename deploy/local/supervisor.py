@@ -145,7 +145,7 @@ class Supervisor:
                     for child in self._children:
                         await self._until_ready(child, http)
             except TimeoutError:
-                late = [each for each in self._children if not await is_ready(each.program, http)]
+                late = [each for each in self._children if not await answers_ready(each.program.ops_url, http)]
                 if late:
                     raise NotReady(
                         "\n".join(self._complaint(each, f"is not ready after {timeout_seconds:.0f} s") for each in late)
@@ -217,7 +217,7 @@ class Supervisor:
             os.killpg(process.pid, signal.SIGKILL)
 
     async def _until_ready(self, child: _Child, http: aiohttp.ClientSession) -> None:
-        while not await is_ready(child.program, http):
+        while not await answers_ready(child.program.ops_url, http):
             if child.exits >= EXITS_THAT_FAIL_A_START:
                 raise NotReady(self._complaint(child, f"keeps exiting ({child.last_exit})"))
             await asyncio.sleep(0.05)
@@ -227,10 +227,10 @@ class Supervisor:
         return f"{child.program.name} {what}. The end of {log_file}:\n{last_lines(log_file)}"
 
 
-async def is_ready(program: Program | ProcessState, http: aiohttp.ClientSession) -> bool:
-    """Whether the program answers 200 to `/readyz` now."""
+async def answers_ready(ops_url: str, http: aiohttp.ClientSession) -> bool:
+    """Whether a process answers 200 to `/readyz` now."""
     try:
-        async with http.get(f"{program.ops_url}/readyz") as answer:
+        async with http.get(f"{ops_url}/readyz") as answer:
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False

@@ -1,0 +1,237 @@
+"""`souk up`, `down`, `status`: the one-machine stack."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import aiohttp
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from deploy.cli.failures import EXPECTED
+from deploy.cli.shown import AsJson, ExitCode, complain, err, out, print_json
+from deploy.local.home import AlreadyRunning, Home
+from deploy.local.run_file import RunFile, RunningProcess
+from deploy.local.settings import CLONE, StackSettings
+from deploy.local.stack import Interrupted, hold
+from deploy.local.steps import PipedSteps, Steps, relay_steps, terminal
+from deploy.local.supervisor import answers_ready, last_lines, rotate
+
+DOWN_SECONDS = 90
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once it is ready, and leave it running.")
+    ] = False,
+    replicas: Annotated[
+        list[str] | None,
+        typer.Option("--replicas", metavar="NAME=N", help="Run a process N times: imaging=2."),
+    ] = None,
+    as_json: AsJson = False,
+    report_to: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Start Souk on this machine: PostgreSQL, RabbitMQ, a mail sink and the nine processes, supervised."""
+    settings = StackSettings()
+    counts = _counts(replicas or [])
+    if report_to is not None:
+        _run_detached(settings, counts, report_to)
+    elif detach:
+        show = print_json_run if as_json else print_run
+        show(_start_detached(settings, replicas or []))
+    else:
+        announce = print_json_run if as_json else _announce_in_foreground
+        _hold(settings, counts, steps=terminal(), announce=announce)
+        err.print("Stopped.")
+
+
+def down(as_json: AsJson = False) -> None:
+    """Stop the stack of this clone, and wait until everything is gone."""
+    home = Home(StackSettings().home)
+    pid = home.supervisor_pid()
+    if pid is None:
+        home.run_file.unlink(missing_ok=True)
+        _say({"stopped": False}, "Nothing runs in this clone.", as_json)
+        return
+    steps, begun = terminal(), time.monotonic()
+    steps.begin("Stopping")
+    try:
+        os.kill(pid, signal.SIGTERM)
+        while home.supervisor_pid() == pid:
+            if time.monotonic() - begun > DOWN_SECONDS:
+                steps.end("Stopping", stopped=True)
+                complain(f"Supervisor {pid} still runs after {DOWN_SECONDS} s.", ExitCode.FAILED)
+            time.sleep(0.05)
+    except ProcessLookupError:
+        pass  # it ended by itself just now
+    steps.end("Stopping", stopped=False)
+    _say({"stopped": True, "supervisor": pid}, "Souk is stopped.", as_json)
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show each process: pid, readiness, restarts, port. Exits 1 when something is not ready."""
+    home = Home(StackSettings().home)
+    supervisor = home.supervisor_pid()
+    run = RunFile.read(home.run_file) if supervisor else None
+    if run is None:
+        if as_json:
+            print_json({"running": False, "supervisor": supervisor, "processes": []})
+            raise typer.Exit(ExitCode.FAILED)
+        complain(
+            f"Souk is starting or stopping (supervisor {supervisor})."
+            if supervisor
+            else "Nothing runs in this clone; `souk up` starts it.",
+            ExitCode.FAILED,
+        )
+    processes = [*run.processes, *run.helpers]
+    ready = asyncio.run(_readiness(processes))
+    if as_json:
+        rows = [{**each.model_dump(), "ready": is_ready} for each, is_ready in zip(processes, ready, strict=True)]
+        print_json({"running": True, "supervisor": run.supervisor, "processes": rows})
+    else:
+        out.print(_table(processes, ready))
+    if not all(ready):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def print_json_run(run: RunFile) -> None:
+    """The run file as it is."""
+    print_json(run.model_dump(mode="json"))
+
+
+def print_run(run: RunFile) -> None:
+    """The addresses and sign-ins of a running stack, for people."""
+    rows = [("Gateway", run.gateway), ("API", f"{run.gateway}/api/docs"), ("Mailbox", run.mailbox)]
+    if run.management:
+        rows.append(("RabbitMQ", run.management.url))
+        rows.append(("", f"{run.management.user} / {run.management.password}"))
+    if run.accounts:
+        people = [("Admin", run.accounts.admin), ("Operator", run.accounts.ops)]
+        people += [(f"Vendor {number}", each) for number, each in enumerate(run.accounts.vendors, 1)]
+        rows += [(who, f"{account.email} / {account.password}") for who, account in people]
+        rows.append(("", "their API keys are in .souk/run.json"))
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        table.add_row(Text(f"  {name}", style="bold"), Text(value))
+    out.print()
+    out.print(table)
+    out.print()
+
+
+# -- in the foreground --------------------------------------------------------------------------------
+
+
+def _announce_in_foreground(run: RunFile) -> None:
+    print_run(run)
+    err.print("Ctrl-C stops it.")
+
+
+def _hold(
+    settings: StackSettings,
+    counts: dict[str, int],
+    *,
+    steps: Steps,
+    announce: Callable[[RunFile], None],
+) -> None:
+    try:
+        asyncio.run(hold(settings, steps=steps, announce=announce, counts=counts))
+    except AlreadyRunning as running:
+        complain(f"{running} `souk status` shows it, `souk down` stops it.", ExitCode.ALREADY_RUNNING)
+    except (Interrupted, KeyboardInterrupt):
+        complain("Interrupted; everything that had been started is stopped.", ExitCode.INTERRUPTED)
+    except EXPECTED as failure:
+        complain(f"Souk did not start: {failure}", ExitCode.FAILED)
+
+
+def _counts(replicas: list[str]) -> dict[str, int]:
+    counts = {}
+    for each in replicas:
+        name, _, number = each.partition("=")
+        if not number.isdecimal() or not 1 <= int(number) <= 16:
+            raise typer.BadParameter(f"{each!r} is not NAME=N with N from 1 to 16")
+        counts[name] = int(number)
+    return counts
+
+
+# -- detached: a supervisor in a session of its own, and the command that waits for it ----------------
+
+
+def _start_detached(settings: StackSettings, replicas: list[str]) -> RunFile:
+    """Start the supervisor and show its steps until it is ready. Ctrl-C meanwhile stops it."""
+    home = Home(settings.home)
+    if pid := home.supervisor_pid():
+        complain(
+            f"{AlreadyRunning(pid)} `souk status` shows it, `souk down` stops it.",
+            ExitCode.ALREADY_RUNNING,
+        )
+    home.prepare()
+    log_file = home.logs / "supervisor.log"
+    rotate(log_file)
+    ours, theirs = os.pipe()
+    options = [f"--replicas={each}" for each in replicas]
+    with log_file.open("ab") as output:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "up", f"--report-to={theirs}", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=CLONE,
+            pass_fds=(theirs,),
+            start_new_session=True,
+        )
+    os.close(theirs)
+    try:
+        with os.fdopen(ours) as lines:
+            relay_steps(lines, terminal())
+    except KeyboardInterrupt:
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait()
+        complain("Interrupted; everything that had been started is stopped.", ExitCode.INTERRUPTED)
+    run = RunFile.read(home.run_file)
+    if run is None or run.supervisor != supervisor.pid:
+        code = supervisor.wait()
+        complain(last_lines(log_file), ExitCode(code) if code in list(ExitCode) else ExitCode.FAILED)
+    return run
+
+
+def _run_detached(settings: StackSettings, counts: dict[str, int], report_to: int) -> None:
+    """Be the supervisor: tell the waiting command each step, and close the pipe when ready."""
+    pipe = os.fdopen(report_to, "w")
+    _hold(settings, counts, steps=PipedSteps(pipe), announce=lambda _: pipe.close())
+
+
+# -- status -------------------------------------------------------------------------------------------
+
+
+async def _readiness(processes: list[RunningProcess]) -> list[bool]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as http:
+        return await asyncio.gather(*(answers_ready(each.ops_url, http) for each in processes))
+
+
+def _table(processes: list[RunningProcess], ready: list[bool]) -> Table:
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("process")
+    for name in ("pid", "ready", "restarts", "port"):
+        table.add_column(name, justify="left" if name == "ready" else "right")
+    for each, is_ready in zip(processes, ready, strict=True):
+        table.add_row(
+            each.name,
+            str(each.pid or "-"),
+            Text("yes", style="green") if is_ready else Text("no", style="red bold"),
+            str(each.restarts),
+            each.ops_url.rpartition(":")[2],
+        )
+    return table
+
+
+def _say(answer: dict[str, object], sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        out.print(sentence)

@@ -1,0 +1,100 @@
+"""Showing what the stack does while it does it: on the terminal, or to the command that waits at a pipe."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+
+class Steps(Protocol):
+    """Hears of every step; several may be under way at once."""
+
+    def begin(self, label: str) -> None:
+        """A step starts."""
+
+    def end(self, label: str, *, stopped: bool) -> None:
+        """It is done, or was stopped by an error or by Ctrl-C."""
+
+
+@contextmanager
+def step(steps: Steps, label: str) -> Iterator[None]:
+    """One step around a block."""
+    steps.begin(label)
+    try:
+        yield
+    except BaseException:
+        steps.end(label, stopped=True)
+        raise
+    steps.end(label, stopped=False)
+
+
+class TerminalSteps:
+    """A line per step, `  PostgreSQL … 0.9 s`; on a terminal the seconds count up."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun: dict[str, float] = {}
+        self._live: Live | None = None
+
+    def begin(self, label: str) -> None:
+        """Show the step."""
+        self._begun[label] = time.monotonic()
+        if self._live is None and self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self._under_way, transient=True)
+            self._live.start()
+
+    def end(self, label: str, *, stopped: bool) -> None:
+        """Leave a line with the time it took."""
+        self._console.print(self._line(label, " stopped" if stopped else ""))
+        del self._begun[label]
+        if self._live is not None and not self._begun:
+            self._live.stop()
+            self._live = None
+
+    def _under_way(self) -> Text:
+        return Text("\n").join(self._line(label) for label in self._begun)
+
+    def _line(self, label: str, how: str = "") -> Text:
+        seconds = time.monotonic() - self._begun[label]
+        return Text.assemble("  ", label, " … ", (f"{seconds:.1f} s", "cyan"), (how, "red"))
+
+
+class PipedSteps:
+    """JSON lines for the waiting `souk up --detach`. Once nobody listens, the next step fails: then nobody
+    would learn that the stack runs."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self._pipe = pipe
+
+    def begin(self, label: str) -> None:
+        """Tell that a step starts."""
+        self._tell(begin=label)
+
+    def end(self, label: str, *, stopped: bool) -> None:
+        """Tell how it ended."""
+        self._tell(end=label, stopped=stopped)
+
+    def _tell(self, **what: str | bool) -> None:
+        self._pipe.write(json.dumps(what) + "\n")
+        self._pipe.flush()
+
+
+def relay_steps(lines: Iterator[str], steps: Steps) -> None:
+    """Show here what `PipedSteps` told, until the pipe is closed at the other end."""
+    for line in lines:
+        told = json.loads(line)
+        if "begin" in told:
+            steps.begin(told["begin"])
+        else:
+            steps.end(told["end"], stopped=told["stopped"])
+
+
+def terminal() -> TerminalSteps:
+    """Steps on standard error: standard output belongs to results."""
+    return TerminalSteps(Console(file=sys.stderr, highlight=False))
