@@ -1,0 +1,1 @@
+"""The services. They know each other by `shared.contracts` alone."""
