@@ -267,7 +267,8 @@ def _templates(kind: str) -> _Templates:
         comment_start_string="[#",
         comment_end_string="#]",
     )
-    html = mjml2html(layouts.get_template(f"{kind}.mjml.jinja").render(), disable_comments=False)
+    mjml = layouts.get_template(f"{kind}.mjml.jinja").render()
+    html = mjml2html(mjml, fonts={})  # MJML's own table would load Roboto from the web when a letter is read
     pages = Environment(autoescape=True, undefined=StrictUndefined)
     texts = Environment(
         loader=loader,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
 from enum import StrEnum
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -47,6 +48,8 @@ class MailServer:
     max_connections: int = 4
     idle_seconds: float = 30.0
     """How long an unused connection is trusted; servers close theirs after minutes."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's, for a mail server with a private authority."""
 
 
 class Mailer:
@@ -83,7 +86,7 @@ class Mailer:
         sender, recipient = _only_address(message, "From"), _only_address(message, "To")
         try:
             async with asyncio.timeout(self._server.timeout_seconds), self._connection(sender.domain) as smtp:
-                options = _options(smtp, sender, recipient)
+                options = await _options(smtp, sender, recipient)
                 encoding = "utf-8" if options else "ascii"
                 await smtp.mail(sender.addr_spec, options=options, encoding=encoding)
                 await smtp.rcpt(recipient.addr_spec, encoding=encoding)
@@ -149,6 +152,7 @@ class Mailer:
             timeout=server.timeout_seconds,
             use_tls=server.tls is TlsMode.TLS,
             start_tls=server.tls is TlsMode.STARTTLS,
+            cert_bundle=None if server.ca_file is None else str(server.ca_file),
             username=server.user,
             password=server.password.get_secret_value() if server.password else None,
         )
@@ -171,10 +175,11 @@ def _named(exc: aiosmtplib.SMTPResponseException, refusal: SmtpAnswer) -> AppErr
     return MailboxDeferred(f"The mail server put the message off: {refusal}")
 
 
-def _options(smtp: aiosmtplib.SMTP, sender: Address, recipient: Address) -> list[str]:
+async def _options(smtp: aiosmtplib.SMTP, sender: Address, recipient: Address) -> list[str]:
     """SMTPUTF8 (RFC 6531) where an address needs it. Raises MailboxRejected if the server does not know it."""
     if sender.addr_spec.isascii() and recipient.addr_spec.isascii():
         return []
+    await smtp.ehlo()
     if not smtp.supports_extension("smtputf8"):
         raise MailboxRejected("The mail server does not take addresses with letters outside ASCII.")
     return ["SMTPUTF8", "BODY=8BITMIME"]

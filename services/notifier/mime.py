@@ -67,7 +67,10 @@ def message_for(
 
 def address_of(recipient: Contact) -> Address:
     """The recipient as a header shows it. Raises MailboxRejected for what is no single address."""
+    user, _, domain = recipient.email.rpartition("@")
     try:
-        return Address(display_name=one_line(recipient.name), addr_spec=recipient.email)
+        # The parser judges the shape. It knows no letters outside ASCII, which RFC 6531 treats like any letter.
+        Address(addr_spec="".join(c if c.isascii() else "x" if c.isalnum() else " " for c in recipient.email))
+        return Address(one_line(recipient.name), user, domain)
     except (ValueError, HeaderParseError, IndexError) as exc:
         raise MailboxRejected(f"The address of account {recipient.account_id} is not a mail address.") from exc
