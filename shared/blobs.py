@@ -93,12 +93,10 @@ class Blobs:
         except (BaseError, OSError) as exc:
             raise Unavailable(f"The object store did not take {key}.") from exc
 
-    async def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """Read a whole object. Raises `BlobNotFound`, and `ValueError` if it has more than `max_bytes`."""
+    async def get(self, key: str) -> bytes:
+        """Read a whole object. Raises `BlobNotFound`."""
         try:
             answer = await self._store.get_async(_known(key))
-            if max_bytes is not None and answer.meta["size"] > max_bytes:
-                raise ValueError(f"{key} has {answer.meta['size']} bytes, more than {max_bytes}")
             return bytes(await answer.bytes_async())
         except FileNotFoundError as exc:
             raise BlobNotFound(f"There is no object {key}.") from exc

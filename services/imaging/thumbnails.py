@@ -8,6 +8,7 @@ against 21, at half the memory (docs: `make bench`). Most of the time goes into 
 """
 
 import base64
+import struct
 from io import BytesIO
 from typing import Final
 
@@ -38,7 +39,10 @@ _SAVE_OPTIONS: Final[dict[Format, dict[str, object]]] = {
     Format.WEBP: {"format": "WEBP", "quality": 80, "method": 4},
     Format.JPEG: {"format": "JPEG", "quality": 82, "progressive": True, "optimize": True},
 }
-_DAMAGE = (OSError, ValueError, SyntaxError, TypeError, IndexError, KeyError, EOFError, OverflowError, ArithmeticError)
+_DAMAGE: Final = (
+    *(ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError, ValueError),
+    struct.error,
+)
 """What Pillow's decoders raise on damaged files, besides the decompression bomb errors."""
 
 _SRGB = ImageCms.createProfile("sRGB")
@@ -85,9 +89,9 @@ def _render(image: ImageFile.ImageFile, kind: str) -> Rendered:
             picture = picture.resize(size, Image.Resampling.LANCZOS)
         if size not in encoded:
             encoded[size] = {form: _encode(picture, form) for form in FORMATS}
-        files += [RenderedFile(preset.name, form, *size, encoded[size][form]) for form in FORMATS]
+        files = [RenderedFile(preset.name, form, *size, encoded[size][form]) for form in FORMATS] + files
     extension = {"JPEG": "jpg"}.get(kind, kind.lower())
-    return Rendered(extension, width, height, _placeholder(picture), tuple(reversed(files)))
+    return Rendered(extension, width, height, _placeholder(picture), tuple(files))
 
 
 def _orientation(image: Image.Image) -> int:
