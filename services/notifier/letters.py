@@ -231,6 +231,12 @@ def letter_for(kind: str, params: Mapping[str, object], *, recipient: Contact, p
     )
 
 
+def prepare_letters() -> None:
+    """Compile every letter now, so that a process that cannot write one does not start."""
+    for kind in LETTERS:
+        _templates(kind)
+
+
 def params_of(kind: str, params: Mapping[str, object]) -> LetterParams:
     """The params of a letter, checked. Raises UnknownLetter and BadLetterParams."""
     if kind not in LETTERS:
@@ -254,7 +260,7 @@ class _Templates:
 
 @cache
 def _templates(kind: str) -> _Templates:
-    """The two templates of a letter, the HTML one compiled from MJML (about 1 ms, once per kind)."""
+    """The two templates of a letter, the HTML one compiled from MJML (about 15 ms, once per kind)."""
     loader = FileSystemLoader(TEMPLATES)
     layouts = Environment(  # fills the layout only, with our own files: nothing to escape yet
         loader=loader,
