@@ -35,7 +35,7 @@ check: ## Linters, types, import rules, lock files
 
 up: ## Start the stack and leave it running, supervised
 	@$(SETUP) run
-	@$(PY) -m deploy.cli up
+	@$(PY) -m deploy.cli up --detach
 
 down: ## End the running stack
 	@$(PY) -m deploy.cli down

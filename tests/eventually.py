@@ -3,11 +3,15 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(probe: Callable[[], Awaitable[T]], timeout: float = ..., *, every: float = ...) -> T: ...
+@overload
+async def eventually(probe: Callable[[], T], timeout: float = ..., *, every: float = ...) -> T: ...
 async def eventually(probe: Callable[[], T | Awaitable[T]], timeout: float = 10.0, *, every: float = 0.02) -> T:
     """Call `probe` until it answers something truthy, and return that.
 
@@ -20,9 +24,9 @@ async def eventually(probe: Callable[[], T | Awaitable[T]], timeout: float = 10.
             while True:
                 try:
                     outcome = probe()
-                    answer: T = await outcome if inspect.isawaitable(outcome) else outcome
+                    answer = await outcome if inspect.isawaitable(outcome) else outcome
                     if answer:
-                        return answer
+                        return cast(T, answer)
                     last = answer
                 except (AssertionError, OSError, LookupError) as not_yet:
                     last = not_yet

@@ -155,10 +155,11 @@ def _body(message: EmailMessage, kind: str) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        text = str(part.get_content())
     except LookupError:  # a charset that nobody knows
         payload = part.get_payload(decode=True)
-        return payload.decode(errors="replace") if isinstance(payload, bytes) else ""
+        text = payload.decode(errors="replace") if isinstance(payload, bytes) else ""
+    return text.replace("\r\n", "\n")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from deploy.local.supervisor import Program
 
@@ -19,7 +20,6 @@ def stand_in(name: str, port: int, *behaviour: str) -> Program:
 def is_alive(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -53,7 +53,7 @@ async def test_a_program_sees_its_own_environment_only(tmp_path: Path) -> None:
 
 async def test_a_program_that_keeps_exiting_fails_the_start_with_its_last_words(tmp_path: Path) -> None:
     async with supervise(tmp_path, ("hopeless", "broken")) as supervisor:
-        with pytest.raises(NotReady, match="(?s)hopeless keeps exiting.*this one can't start"):
+        with pytest.raises(NotReady, match=r"(?s)hopeless keeps exiting.*this one can't start"):
             await supervisor.ready(20)
 
 
@@ -93,7 +93,7 @@ async def test_what_a_dead_program_left_behind_is_ended_too(tmp_path: Path) -> N
 async def test_the_log_of_the_last_run_is_kept_beside_the_new_one(tmp_path: Path) -> None:
     for _ in range(2):
         async with supervise(tmp_path, ("hopeless", "broken")) as supervisor:
-            await eventually(lambda: supervisor.states()[0].restarts >= 1)  # noqa: B023
+            await eventually(lambda: supervisor.states()[0].restarts >= 1)
     assert (tmp_path / "hopeless.log").exists()
     assert "can't start" in (tmp_path / "hopeless.log.1").read_text()
 
