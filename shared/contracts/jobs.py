@@ -27,14 +27,14 @@ class SendEmail(Job):
 
 
 class SendNotification(Job):
-    """Put one in-app notification into an audience's inbox."""
+    """Put one in-app notification into an audience's inbox. `dedupe_key` is the job's id where none is given."""
 
     type = "send-notification"
     once_only_by = "inbox row unique by dedupe key"
     kind: Text
     audience: Audience
     params: Params
-    dedupe_key: Text
+    dedupe_key: Text | None = None
 
 
 class ProcessImage(Job):
@@ -53,7 +53,7 @@ class GenerateReport(Job):
 
     type = "generate-report"
     once_only_by = "one report per (type, scope, period), replaced atomically"
-    report_id: UUID | None
+    report_id: UUID | None = None
     report_type: Text
     vendor_id: UUID | None = None
     period_from: date | None = None

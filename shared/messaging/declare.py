@@ -1,13 +1,18 @@
 """Making the broker's exchanges, queues and bindings be what the topology says, without changing what is there."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, ExchangeType
 
-from shared.errors import Conflict
+from shared.errors import AppError, Conflict, Unavailable
+from shared.lifecycle import background
 from shared.log import get_logger
-from shared.messaging.broker import Link
+from shared.messaging.broker import BROKER_ERRORS, Link
 from shared.messaging.topology import Topology
 
 log = get_logger(__name__)
@@ -49,3 +54,36 @@ async def declare_on(channel: AbstractChannel, topology: Topology) -> None:
     for binding in topology.bindings:
         queue_there = await channel.get_queue(binding.queue, ensure=False)
         await queue_there.bind(binding.exchange, binding.routing_key)
+
+
+@asynccontextmanager
+async def keeping_topology(link: Link, topology: Topology) -> AsyncIterator[None]:
+    """Apply the whole topology now and after every loss of the link, while the block runs.
+
+    A difference from what exists is told and stops the process: nothing is ever redefined by a service.
+    """
+    try:
+        await apply(link, topology)
+    except Unavailable as exc:
+        log.warning("topology_waits", error=exc.detail)
+    async with background(_keep(link, topology), name="topology"):
+        yield
+
+
+async def _keep(link: Link, topology: Topology) -> None:
+    """Declare, then wait for the channel to go, and begin again."""
+    while True:
+        try:
+            channel, _ = await link.open_channel(confirms=False)
+            gone = asyncio.Event()
+            channel.close_callbacks.add(partial(_set, gone))
+            await declare_on(channel, topology)
+            log.info("topology_applied", queues=len(topology.queues))
+            await gone.wait()
+        except (AppError, *BROKER_ERRORS) as exc:
+            log.warning("topology_failed", error=str(exc))
+        await asyncio.sleep(1)
+
+
+def _set(event: asyncio.Event, *_: object) -> None:
+    event.set()

@@ -1,0 +1,36 @@
+"""Composition root of `python -m services.jobs api`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.jobs.partitions import Partitions
+from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.routes import routes
+from services.jobs.settings import Settings
+from services.jobs.usecases import JobsDesk
+from shared.clock import utc_now
+from shared.db.pool import open_pool
+from shared.web.checks import database_answers
+from shared.web.identity import identity_middleware
+from shared.web.ops import operations_port
+from shared.web.server import new_app, serving
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[None]:
+    """Answer on the api's port. Needs the database only: what it writes, the ledger process publishes."""
+    if settings.jobs_key is None:
+        raise SystemExit("SOUK_JOBS_KEY is missing: the api checks with it who the gateway says is asking.")
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.jobs_database_url.get_secret_value(), name="jobs-api")
+        )
+        ledger = make_ledger()
+        partitions = Partitions(pool, utc_now)
+        desk = JobsDesk(pool, ledger, partitions, make_pruner(pool, ledger, partitions, settings), utc_now)
+        identities = identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())
+        app = new_app(middlewares=[identities])
+        app.add_routes(routes(desk))
+        await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
+        await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
+        yield

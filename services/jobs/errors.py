@@ -1,0 +1,21 @@
+"""What the jobs service refuses, and what the caller can do."""
+
+from shared.errors import Conflict, InvalidInput, NotFound
+
+
+class JobNotFound(NotFound):
+    """No job of that id is kept: a wrong id, or it was pruned. Completed ones are kept 7 days, failed ones 30."""
+
+    code = "job_not_found"
+
+
+class NotRetryable(Conflict):
+    """Only a failed or cancelled job can be retried by hand; this one is still under way, or done."""
+
+    code = "job_not_retryable"
+
+
+class UnknownJobType(InvalidInput):
+    """There is no such job type; the list is in the message reference."""
+
+    code = "unknown_job_type"

@@ -1,0 +1,73 @@
+"""Composition root of `python -m services.jobs ledger`."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.jobs.dispatch import Dispatcher
+from services.jobs.partitions import Partitions
+from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.publishing import JobPublisher
+from services.jobs.recorder import Recorder
+from services.jobs.settings import Settings
+from shared.clock import utc_now
+from shared.contracts import jobs
+from shared.db.outbox import Outbox, relaying
+from shared.db.pool import open_pool
+from shared.lifecycle import background, every
+from shared.messaging import topology
+from shared.messaging.broker import open_broker
+from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.declare import keeping_topology
+from shared.messaging.reader import reading
+from shared.web.checks import all_consuming, database_answers
+from shared.web.ops import operations_port
+
+PUBLISH_SECONDS = 1.0
+PARTITION_SECONDS = 3600.0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[None]:
+    """Dispatch events, record reports, publish what is due, keep the topology. Any number may run."""
+    whole = topology.build(settings.tiers)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.jobs_database_url.get_secret_value(), name="jobs-ledger")
+        )
+        broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="ledger"))
+        ledger, outbox = make_ledger(), Outbox("jobs")
+        partitions = Partitions(pool, utc_now)
+        publisher = JobPublisher(pool, broker.publisher, ledger)
+        dispatcher = Dispatcher(pool, ledger, outbox, partitions, publisher)
+        recorder = Recorder(pool, ledger, outbox, settings.tiers, utc_now)
+        handlers: HandlerTable = {
+            jobs.CleanupJobs: make_pruner(pool, ledger, partitions, settings).cleanup_jobs,
+        }
+
+        await stack.enter_async_context(background(every(PARTITION_SECONDS, partitions.run_once), name="partitions"))
+        await stack.enter_async_context(keeping_topology(broker.consuming, whole))
+        await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
+        await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
+        grace = settings.grace_seconds
+        recording = await stack.enter_async_context(
+            reading(broker, topology.LEDGER_QUEUE, recorder.handle, topology=whole, grace_seconds=grace)
+        )
+        dispatching = await stack.enter_async_context(
+            reading(broker, topology.DISPATCH_QUEUE, dispatcher.handle, topology=whole, grace_seconds=grace)
+        )
+        cleaning = await stack.enter_async_context(
+            working(
+                broker,
+                handlers,
+                worker=f"ledger@{socket.gethostname()}",
+                tiers=settings.tiers,
+                grace_seconds=grace,
+            )
+        )
+        checks = {
+            "database": database_answers(pool),
+            "broker": all_consuming([recording, dispatching, *cleaning]),
+        }
+        await stack.enter_async_context(operations_port(settings, checks))
+        yield

@@ -1,0 +1,57 @@
+"""The job `cleanup-jobs`: drop what the retention no longer keeps, in small batches without long locks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from pydantic import JsonValue
+
+from services.jobs.models import JobState
+from services.jobs.partitions import Partitions
+from services.jobs.store import Ledger, in_ledger
+from shared.clock import Clock
+from shared.contracts.jobs import CleanupJobs
+from shared.db.pool import Pool
+from shared.messaging.consumer import Attempt
+
+BATCH: Final = 1000
+
+
+class Pruner:
+    """Deletes final jobs by the retention of each state. Safe to run twice; a crash leaves whole batches done."""
+
+    def __init__(
+        self, pool: Pool, ledger: Ledger, partitions: Partitions, keep_days: Mapping[JobState, int], clock: Clock
+    ) -> None:
+        self._pool = pool
+        self._ledger = ledger
+        self._partitions = partitions
+        self._keep_days = keep_days
+        self._clock = clock
+
+    async def cleanup_jobs(self, _: CleanupJobs, __: Attempt) -> JsonValue:
+        """Handle one `cleanup-jobs`; the result counts what was deleted, by state."""
+        deleted: dict[str, JsonValue] = {}
+        for state, days in self._keep_days.items():
+            deleted[state.value] = await self._prune(state, days)
+        await in_ledger(self._pool, self._ledger.forget_old_marks)
+        today = self._clock().date()
+        dropped = await self._partitions.drop_empty(before=today - timedelta(days=min(self._keep_days.values())))
+        return {"deleted": deleted, "days_dropped": dropped}
+
+    async def clear_history(self) -> int:
+        """Delete every final job now; returns how many."""
+        cleared = 0
+        for state in self._keep_days:
+            cleared += await self._prune(state, 0)
+        return cleared
+
+    async def _prune(self, state: JobState, days: int) -> int:
+        before = self._clock() - timedelta(days=days)
+        deleted = 0
+        while count := await in_ledger(
+            self._pool,
+            lambda conn: self._ledger.prune(conn, state, finished_before=before, limit=BATCH),
+        ):
+            deleted += count
+        return deleted

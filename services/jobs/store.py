@@ -1,0 +1,424 @@
+"""All SQL of the ledger. Every change of a job's state goes through `Ledger.save`, which moves the counters with it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+import orjson
+from pydantic import JsonValue
+
+from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
+from shared.db.pool import Connection, Pool, transaction
+from shared.errors import Unavailable
+from shared.ids import new_id
+from shared.messaging.topology import WorkQueue
+
+INSERT: Final = """
+    -- Write new jobs, claimed by the writer until it has published them; skip known and recently pruned ones.
+    INSERT INTO jobs.jobs (id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type,
+                           caused_at, vendor_id, traceparent, run_at, claimed_until)
+    SELECT n.id, n.type, n.priority, n.state, n.max_attempts, n.timeout_ms, n.payload::jsonb, n.target, n.cause,
+           n.cause_type, n.caused_at, n.vendor_id, n.traceparent, n.run_at, now() + interval '10 seconds'
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[],
+                $9::uuid[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::timestamptz[])
+         AS n(id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type, caused_at,
+              vendor_id, traceparent, run_at)
+    WHERE NOT EXISTS (SELECT 1 FROM jobs.tombstones t WHERE t.job_id = n.id)
+    ORDER BY n.id
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+"""
+LOCK: Final = """
+    -- The rows a writer is about to change, locked in the order every writer locks them.
+    SELECT id, type, state, attempt, fence, cause, cause_type, target, vendor_id, started_at, finished_at, run_ms,
+           retry_at, run_at IS NOT NULL AND published_at IS NULL AS waits_in_ledger, result, error_class, error_message
+    FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""
+SAVE: Final = """
+    -- Write back what `LOCK` read and a rule changed.
+    UPDATE jobs.jobs j SET
+        state = n.state, attempt = n.attempt, fence = n.fence, started_at = n.started_at,
+        finished_at = n.finished_at, run_ms = n.run_ms, retry_at = n.retry_at, result = n.result::jsonb,
+        error_class = n.error_class, error_message = n.error_message,
+        run_at = CASE WHEN n.waits_in_ledger THEN n.retry_at ELSE j.run_at END,
+        published_at = CASE WHEN n.waits_in_ledger THEN NULL ELSE coalesce(j.published_at, now()) END,
+        claimed_until = CASE WHEN n.waits_in_ledger THEN NULL ELSE j.claimed_until END
+    FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::int[],
+                $8::timestamptz[], $9::bool[], $10::text[], $11::text[], $12::text[])
+         AS n(id, state, attempt, fence, started_at, finished_at, run_ms, retry_at, waits_in_ledger, result,
+              error_class, error_message)
+    WHERE j.id = n.id
+"""
+REOPEN: Final = """
+    -- Send a final job round again: a new fence, and as many attempts more as its type has.
+    UPDATE jobs.jobs SET state = 'pending', fence = fence + 1, max_attempts = attempt + $2, finished_at = NULL,
+           retry_at = NULL, run_at = NULL, published_at = NULL, claimed_until = NULL, result = NULL
+    WHERE id = $1
+"""
+ADD_HISTORY: Final = """
+    INSERT INTO jobs.history (job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class,
+                              error_message, retry_at, actor)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::text[], $7::timestamptz[],
+                         $8::int[], $9::text[], $10::text[], $11::timestamptz[], $12::text[])
+"""
+COUNT: Final = """
+    -- Add the deltas; the caller gives them in key order, so that two writers never wait for each other in a ring.
+    INSERT INTO jobs.counters AS c (type, state, shard, n)
+    SELECT type, state, $4, n FROM unnest($1::text[], $2::text[], $3::bigint[]) AS d(type, state, n)
+    ORDER BY type, state
+    ON CONFLICT (type, state, shard) DO UPDATE SET n = c.n + excluded.n
+"""
+CLAIM_DUE: Final = """
+    -- Take jobs that nobody has published and whose time has come; hold them for as long as a publish may take.
+    UPDATE jobs.jobs SET claimed_until = now() + interval '15 seconds'
+    WHERE id IN (
+        SELECT id FROM jobs.jobs
+        WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
+          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
+        ORDER BY coalesce(run_at, created_at) LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, type, priority, state, attempt, max_attempts, timeout_ms, fence, payload, cause, caused_at,
+              traceparent
+"""
+NEXT_DUE: Final = """
+    SELECT min(coalesce(run_at, created_at)) FROM jobs.jobs
+    WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
+"""
+MARK_PUBLISHED: Final = """
+    -- The broker has confirmed them. A report may have been faster and moved the job on: leave it then.
+    UPDATE jobs.jobs j SET published_at = now(), claimed_until = NULL
+    FROM unnest($1::uuid[], $2::int[], $3::int[]) AS p(id, fence, attempt)
+    WHERE j.id = p.id AND j.fence = p.fence AND j.attempt = p.attempt AND j.published_at IS NULL
+"""
+MARK_PENDING: Final = """
+    -- A scheduled job whose time has come waits in its queue from now on; returns those that were still scheduled.
+    UPDATE jobs.jobs SET state = 'pending' WHERE id = ANY($1::uuid[]) AND state = 'scheduled' RETURNING id, type
+"""
+OPEN_FOR_TARGET: Final = """
+    SELECT id FROM jobs.jobs WHERE type = $1 AND target = $2 AND finished_at IS NULL LIMIT 1
+"""
+NOTE_MESSAGES: Final = """
+    INSERT INTO jobs.inbox (message_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING message_id
+"""
+ALL_COUNTS: Final = "SELECT state, sum(n)::bigint AS n FROM jobs.counters GROUP BY state"
+COUNTS_BY_TYPE: Final = "SELECT type, state, sum(n)::bigint AS n FROM jobs.counters GROUP BY type, state"
+_COLUMNS: Final = """id, type, priority, state, attempt, max_attempts, payload, cause, vendor_id, target, created_at,
+    run_at, started_at, finished_at, run_ms, retry_at, result, error_class, error_message"""
+GET: Final = f"SELECT {_COLUMNS} FROM jobs.jobs WHERE id = $1"  # noqa: S608 - constants
+LATEST_OF_STATE: Final = f"""
+    SELECT {_COLUMNS} FROM jobs.jobs WHERE state = $1 AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT $2
+"""  # noqa: S608
+LIST: Final = f"""
+    -- Newest first, from before the cursor's id; every filter may be null.
+    SELECT {_COLUMNS} FROM jobs.jobs
+    WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR state = $3)
+      AND ($4::uuid IS NULL OR cause = $4) AND ($5::uuid IS NULL OR vendor_id = $5)
+      AND ($6::int IS NULL OR priority = $6)
+    ORDER BY id DESC LIMIT $7
+"""  # noqa: S608
+HISTORY: Final = """
+    SELECT job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class, error_message, retry_at,
+           actor, at
+    FROM jobs.history WHERE job_id = ANY($1::uuid[]) ORDER BY at
+"""
+PRUNABLE: Final = """
+    SELECT id, type, state FROM jobs.jobs
+    WHERE state = $1 AND finished_at < $2 ORDER BY finished_at LIMIT $3 FOR UPDATE SKIP LOCKED
+"""
+BURY: Final = "INSERT INTO jobs.tombstones (job_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING"
+DELETE_HISTORY: Final = "DELETE FROM jobs.history WHERE job_id = ANY($1::uuid[])"
+DELETE: Final = "DELETE FROM jobs.jobs WHERE id = ANY($1::uuid[])"
+FORGET_TOMBSTONES: Final = "DELETE FROM jobs.tombstones WHERE at < now() - interval '48 hours'"
+FORGET_MESSAGES: Final = "DELETE FROM jobs.inbox WHERE seen_at < now() - interval '48 hours'"
+ADD_AUDIT: Final = """
+    INSERT INTO jobs.audit (id, account_id, role, action, job_id, detail, request_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+T = TypeVar("T")
+_TRIES: Final = 5
+
+
+async def in_ledger(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `work` in a transaction, whole and again when PostgreSQL broke a deadlock by ending it."""
+    for _ in range(_TRIES):
+        try:
+            async with transaction(pool) as conn:
+                return await work(conn)
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            continue
+    raise Unavailable("the ledger's transaction met a deadlock five times", retry_after_seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DueJob:
+    """A job to be published now."""
+
+    id: UUID
+    type: str
+    priority: int
+    state: JobState
+    attempt: int
+    max_attempts: int
+    timeout_ms: int
+    fence: int
+    payload: dict[str, JsonValue]
+    cause: UUID | None
+    caused_at: datetime
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as people see it, without its history."""
+
+    id: UUID
+    type: str
+    priority: int
+    state: JobState
+    attempt: int
+    max_attempts: int
+    payload: dict[str, JsonValue]
+    cause: UUID | None
+    vendor_id: UUID | None
+    target: str
+    created_at: datetime
+    run_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    run_ms: int | None
+    retry_at: datetime | None
+    result: JsonValue
+    error_class: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """One line of a job's history, with its time."""
+
+    entry: HistoryEntry
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs a list shows; None means any."""
+
+    type: str | None = None
+    state: JobState | None = None
+    cause: UUID | None = None
+    vendor_id: UUID | None = None
+    priority: int | None = None
+
+
+class Ledger:
+    """The ledger's tables. `shard` spreads the counters of several writers over several rows."""
+
+    def __init__(self, *, shard: int = 0) -> None:
+        self._shard = shard
+
+    async def insert(self, conn: Connection, new: Sequence[NewJob]) -> frozenset[UUID]:
+        """Write jobs; returns the ids that were not there before."""
+        rows = await conn.fetch(
+            INSERT,
+            [job.id for job in new],
+            [job.type for job in new],
+            [job.priority for job in new],
+            [job.state.value for job in new],
+            [job.max_attempts for job in new],
+            [job.timeout_ms for job in new],
+            [orjson.dumps(job.payload).decode() for job in new],
+            [job.target for job in new],
+            [job.cause for job in new],
+            [job.cause_type for job in new],
+            [job.caused_at for job in new],
+            [job.vendor_id for job in new],
+            [job.traceparent for job in new],
+            [job.run_at for job in new],
+        )
+        inserted = frozenset(row["id"] for row in rows)
+        deltas = CounterDeltas()
+        for job in new:
+            if job.id in inserted:
+                deltas.moved(job.type, before=None, after=job.state)
+        await self._count(conn, deltas)
+        return inserted
+
+    async def lock(self, conn: Connection, ids: Iterable[UUID]) -> dict[UUID, Standing]:
+        """Lock jobs for a change; unknown ids are left out."""
+        rows = await conn.fetch(LOCK, sorted(set(ids)))
+        return {row["id"]: Standing(**{**row, "state": JobState(row["state"])}) for row in rows}
+
+    async def save(
+        self,
+        conn: Connection,
+        before: dict[UUID, Standing],
+        after: Sequence[Standing],
+        history: Sequence[HistoryEntry],
+    ) -> None:
+        """Write locked jobs back with their history, and move the counters by what really changed."""
+        deltas = CounterDeltas()
+        for job in after:
+            deltas.moved(job.type, before=before[job.id].state, after=job.state)
+        if after:
+            await conn.execute(
+                SAVE,
+                [job.id for job in after],
+                [job.state.value for job in after],
+                [job.attempt for job in after],
+                [job.fence for job in after],
+                [job.started_at for job in after],
+                [job.finished_at for job in after],
+                [job.run_ms for job in after],
+                [job.retry_at for job in after],
+                [job.waits_in_ledger for job in after],
+                [None if job.result is None else orjson.dumps(job.result).decode() for job in after],
+                [job.error_class for job in after],
+                [job.error_message for job in after],
+            )
+        await self._add_history(conn, history)
+        await self._count(conn, deltas)
+
+    async def reopen(self, conn: Connection, job: Standing, *, attempts: int, actor: str) -> None:
+        """Send a locked final job round again, in the name of `actor`."""
+        await conn.execute(REOPEN, job.id, attempts)
+        entry = HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="retried_by_hand", actor=actor)
+        await self._add_history(conn, [entry])
+        deltas = CounterDeltas()
+        deltas.moved(job.type, before=job.state, after=JobState.PENDING)
+        await self._count(conn, deltas)
+
+    async def claim_due(self, conn: Connection, limit: int) -> list[DueJob]:
+        """Take jobs to publish, and move scheduled ones to pending."""
+        rows = await conn.fetch(CLAIM_DUE, limit)
+        due = [DueJob(**{**row, "state": JobState(row["state"])}) for row in rows]
+        scheduled = [job.id for job in due if job.state is JobState.SCHEDULED]
+        if scheduled:
+            deltas = CounterDeltas()
+            for row in await conn.fetch(MARK_PENDING, scheduled):
+                deltas.moved(row["type"], before=JobState.SCHEDULED, after=JobState.PENDING)
+            await self._count(conn, deltas)
+        return due
+
+    async def next_due_at(self, conn: Connection) -> datetime | None:
+        """When the next unpublished job is due; in the past when one waits for its claim to end."""
+        at: datetime | None = await conn.fetchval(NEXT_DUE)
+        return at
+
+    async def mark_published(self, conn: Connection, published: Sequence[DueJob]) -> None:
+        """Note which jobs the broker has confirmed, as they were when they were published."""
+        await conn.execute(
+            MARK_PUBLISHED,
+            [job.id for job in published],
+            [job.fence for job in published],
+            [job.attempt for job in published],
+        )
+
+    async def has_open(self, conn: Connection, work: WorkQueue, target: str) -> bool:
+        """Whether a job of this type and target is under way."""
+        return await conn.fetchval(OPEN_FOR_TARGET, work.type, target) is not None
+
+    async def first_seen(self, conn: Connection, messages: Sequence[UUID]) -> frozenset[UUID]:
+        """Note messages in the inbox; returns those that were not there."""
+        return frozenset(row["message_id"] for row in await conn.fetch(NOTE_MESSAGES, messages))
+
+    async def counts(self, conn: Connection) -> list[tuple[str, int]]:
+        """(state, jobs kept) over all types."""
+        return [(row["state"], row["n"]) for row in await conn.fetch(ALL_COUNTS)]
+
+    async def counts_by_type(self, conn: Connection) -> list[tuple[str, str, int]]:
+        """(type, state, jobs kept)."""
+        return [(row["type"], row["state"], row["n"]) for row in await conn.fetch(COUNTS_BY_TYPE)]
+
+    async def get(self, conn: Connection, job_id: UUID) -> JobView | None:
+        """One job."""
+        row = await conn.fetchrow(GET, job_id)
+        return None if row is None else _view(row)
+
+    async def latest(self, conn: Connection, state: JobState, limit: int) -> list[JobView]:
+        """The jobs that reached a final state last, newest first."""
+        return [_view(row) for row in await conn.fetch(LATEST_OF_STATE, state.value, limit)]
+
+    async def page(self, conn: Connection, where: JobFilter, *, before: UUID | None, limit: int) -> list[JobView]:
+        """A page of jobs, newest first."""
+        state = None if where.state is None else where.state.value
+        rows = await conn.fetch(LIST, before, where.type, state, where.cause, where.vendor_id, where.priority, limit)
+        return [_view(row) for row in rows]
+
+    async def history(self, conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[HistoryView]]:
+        """The history of jobs, oldest first."""
+        found: dict[UUID, list[HistoryView]] = {id_: [] for id_ in ids}
+        for row in await conn.fetch(HISTORY, ids):
+            fields = dict(row)
+            at = fields.pop("at")
+            fields["state"] = JobState(fields["state"])
+            found[row["job_id"]].append(HistoryView(HistoryEntry(**fields), at))
+        return found
+
+    async def prune(self, conn: Connection, state: JobState, *, finished_before: datetime, limit: int) -> int:
+        """Delete final jobs with their history; tombstones keep their late messages from making them anew."""
+        rows = await conn.fetch(PRUNABLE, state.value, finished_before, limit)
+        ids = [row["id"] for row in rows]
+        if not ids:
+            return 0
+        await conn.execute(BURY, ids)
+        await conn.execute(DELETE_HISTORY, ids)
+        await conn.execute(DELETE, ids)
+        deltas = CounterDeltas()
+        for row in rows:
+            deltas.moved(row["type"], before=JobState(row["state"]), after=None)
+        await self._count(conn, deltas)
+        return len(ids)
+
+    async def forget_old_marks(self, conn: Connection) -> None:
+        """Drop tombstones and inbox rows older than any late message."""
+        await conn.execute(FORGET_TOMBSTONES)
+        await conn.execute(FORGET_MESSAGES)
+
+    async def audit(
+        self,
+        conn: Connection,
+        *,
+        account_id: UUID,
+        role: str,
+        action: str,
+        job_id: UUID | None,
+        detail: dict[str, Any],
+        request_id: str | None,
+    ) -> None:
+        """Note what a person did, in the transaction that does it."""
+        await conn.execute(ADD_AUDIT, new_id(), account_id, role, action, job_id, detail, request_id)
+
+    async def _add_history(self, conn: Connection, history: Sequence[HistoryEntry]) -> None:
+        if not history:
+            return
+        await conn.execute(
+            ADD_HISTORY,
+            [entry.job_id for entry in history],
+            [entry.state.value for entry in history],
+            [entry.outcome for entry in history],
+            [entry.attempt for entry in history],
+            [entry.fence for entry in history],
+            [entry.worker for entry in history],
+            [entry.started_at for entry in history],
+            [entry.run_ms for entry in history],
+            [entry.error_class for entry in history],
+            [entry.error_message for entry in history],
+            [entry.retry_at for entry in history],
+            [entry.actor for entry in history],
+        )
+
+    async def _count(self, conn: Connection, deltas: CounterDeltas) -> None:
+        rows = deltas.in_key_order()
+        if rows:
+            await conn.execute(
+                COUNT, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], self._shard
+            )
+
+
+def _view(row: asyncpg.Record) -> JobView:
+    return JobView(**{**row, "state": JobState(row["state"])})
