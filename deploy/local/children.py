@@ -23,10 +23,12 @@ def spawn(
     log: Path,
     env: Mapping[str, str] | None = None,
     when_orphaned: signal.Signals = signal.SIGKILL,
+    as_user: Sequence[str] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own (a terminal's Ctrl-C does not reach it), output to `log`.
 
-    When this process dies, however it dies, the child gets `when_orphaned` (on Linux).
+    When this process dies, however it dies, the child gets `when_orphaned` (on Linux). `as_user` is a command that
+    runs its arguments as another user; it comes first, since the kernel forgets the signal with the old user.
     """
     setpriv = shutil.which("setpriv")
     guard = [setpriv, "--pdeathsig", when_orphaned.name.removeprefix("SIG")] if setpriv else []
@@ -34,7 +36,7 @@ def spawn(
     def fork() -> subprocess.Popen[bytes]:
         with log.open("ab") as output:
             return subprocess.Popen(
-                [*guard, *command],
+                [*as_user, *guard, *command],
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

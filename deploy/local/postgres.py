@@ -29,8 +29,12 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-ORDINARY_USER = ("unshare", "-U", "--map-user=1000", "--map-group=1000")  # root under another name
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+# Two ways of not being root, which PostgreSQL refuses. In a user namespace root has another number; where
+# namespaces are refused (most containers), `nobody` with the right to reach the clone, wherever that is.
+OTHER_NUMBER = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
+CAPABILITY = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *CAPABILITY)
+WAYS: tuple[tuple[str, ...], ...] = (OTHER_NUMBER, NOBODY)
 
 
 class PostgresServer:
@@ -70,16 +74,18 @@ class PostgresServer:
         self.log.write_bytes(b"")
         self._wait_for_predecessor()
         binaries = find_binaries()
-        user = ordinary_user(self.folder, binaries)
+        user = ordinary_user(binaries)
+        self._own(65534 if user == NOBODY else os.geteuid())
         if not self.data.exists():
             self._initialise(binaries, user)
         self._check_version(binaries)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         options = [f"-c{name}={value}" for name, value in self._settings.items()]
         self._process = spawn(
-            [*user, binaries / "postgres", "-D", self.data, "-p", str(self.port), *options],
+            [binaries / "postgres", "-D", self.data, "-p", str(self.port), *options],
             log=self.log,
             when_orphaned=signal.SIGINT,
+            as_user=user,
         )
         wait_until(self._is_ready, child=self._process, seconds=60, log=self.log)
 
@@ -101,16 +107,19 @@ class PostgresServer:
         """Make the data folder beside its place and move it there, so that it is whole or absent."""
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        kept_secret(self.folder / "password")
-        if user == NOBODY:
-            for path in (self.folder, *self.folder.iterdir()):
-                os.chown(path, 65534, 65534)
         initdb: list[str | Path] = [*user, binaries / "initdb", "-D", fresh, "-U", USER, "-E", "UTF8"]
         pwfile = f"--pwfile={self.folder / 'password'}"
         self._run([*initdb, "--locale=C.UTF-8", "--auth=scram-sha-256", pwfile])
         single: list[str | Path] = [*user, binaries / "postgres", "--single", "-D", fresh, "postgres"]
         self._run(single, statement=f"CREATE DATABASE {DATABASE}")
         fresh.rename(self.data)
+
+    def _own(self, owner: int) -> None:
+        """Give the folder to whom the server runs as; that may have changed since the last start."""
+        kept_secret(self.folder / "password")
+        if self.folder.stat().st_uid != owner:
+            for path in (*self.folder.rglob("*"), self.folder):
+                os.chown(path, owner, owner)
 
     def _run(self, command: list[str | Path], statement: str = "") -> None:
         done = subprocess.run(
@@ -172,21 +181,16 @@ def find_binaries() -> Path:
     )
 
 
-def ordinary_user(folder: Path, binaries: Path) -> tuple[str, ...]:
-    """Return what to put before a command, since PostgreSQL refuses to run as root.
-
-    A user namespace in which root has another number is enough; where namespaces are refused,
-    the account `nobody` serves if it can reach the folder and the binaries.
-    """
+def ordinary_user(binaries: Path) -> tuple[str, ...]:
+    """Return what to put before a command so that it does not run as root."""
     if os.geteuid() != 0:
         return ()
-    if _works(*ORDINARY_USER, "true"):
-        return ORDINARY_USER
-    if _works(*NOBODY, str(binaries / "postgres"), "-V") and _works(*NOBODY, "test", "-x", str(folder.parent)):
-        return NOBODY
+    for user in WAYS:
+        if _works(*user, str(binaries / "postgres"), "-V"):
+            return user
     raise ServerFailed(
-        "PostgreSQL refuses to run as root, user namespaces are not allowed here, and the account "
-        f"`nobody` cannot reach {folder.parent}: run as an ordinary user, or set SOUK_DATABASE_URL."
+        "PostgreSQL refuses to run as root, and here root can neither make a user namespace nor become `nobody`: "
+        "run as an ordinary user, or set SOUK_DATABASE_URL."
     )
 
 

@@ -1,0 +1,24 @@
+"""Free ports, really free."""
+
+import socket
+
+from deploy.local.ports import answers, free_port, free_ports
+
+
+def test_ports_are_different_and_can_be_taken() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    for port in ports:
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", port))
+
+
+def test_the_preferred_port_is_given_when_it_is_free() -> None:
+    port = free_port()
+    assert free_port(port) == port
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert free_port(port) != port
+        assert answers(port)
+    assert not answers(port)
