@@ -3,8 +3,8 @@ PYTHON ?= python3
 SETUP := $(PYTHON) deploy/setup.py
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-# Tests marked with the same xdist_group run in one worker; a test that hangs fails after two minutes.
-PARALLEL := -n 2 --dist loadgroup --timeout 120
+# A file's tests run in one worker, so that they can share what is dear; a test that hangs fails after two minutes.
+PARALLEL := -n 2 --dist loadfile --timeout 120
 UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
