@@ -208,11 +208,24 @@ class OutboxRelay:
 
     async def _listen_until_lost(self, wake: asyncio.Event) -> None:
         gone = asyncio.Event()
-        async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
-            conn.add_termination_listener(lambda _: gone.set())
-            await conn.add_listener(f"{self._schema}_outbox", lambda *_: wake.set())
+        channel = f"{self._schema}_outbox"
+
+        def on_lost(_: object) -> None:
+            gone.set()
+
+        def on_notify(*_: object) -> None:
             wake.set()
-            await gone.wait()
+
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
+            conn.add_termination_listener(on_lost)
+            await conn.add_listener(channel, on_notify)
+            try:
+                wake.set()
+                await gone.wait()
+            finally:
+                conn.remove_termination_listener(on_lost)
+                if not conn.is_closed():
+                    await conn.remove_listener(channel, on_notify)
 
     async def _publish(self, row: _Row) -> None:
         await self._publisher.publish_body(

@@ -1,5 +1,6 @@
 """PostgreSQL connections that give up in time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -11,6 +12,7 @@ from asyncpg.pool import PoolConnectionProxy
 from shared.errors import Unavailable
 
 CONNECT_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 5.0
 COMMAND_SECONDS: Final = 20.0
 """asyncpg waits for ever on a dead link unless both limits are set."""
 
@@ -53,8 +55,15 @@ async def open_pool(url: str, *, name: str, max_size: int = 8) -> AsyncIterator[
         max_inactive_connection_lifetime=300,
         server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
     )
-    async with pool:
+    await pool
+    try:
         yield pool
+    finally:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await pool.close()
+        except TimeoutError:  # a statement that does not end must not keep the process
+            pool.terminate()
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ class Attempt:
     traceparent: str | None
 
 
-Handler = Callable[[Any, Attempt], Awaitable[JsonValue]]
+Handler = Callable[[Any, Attempt], Awaitable[Any]]
 """Takes the job of its type and the attempt; returns the job's result (a small JSON value)."""
 HandlerTable = Mapping[type[Job], Handler]
 

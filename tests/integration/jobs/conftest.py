@@ -1,0 +1,106 @@
+"""The ledger process in the test's own loop, on a real database and a real broker."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from services.jobs import ledger
+from services.jobs.partitions import Partitions
+from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.settings import Settings
+from services.jobs.store import JobFilter
+from services.jobs.usecases import JobsDesk, ShownJob
+from shared.clock import utc_now
+from shared.contracts.base import Event
+from shared.contracts.envelope import wrap
+from shared.db.pool import Pool, open_pool
+from shared.ids import new_id
+from shared.messaging.broker import Broker, open_broker
+from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.topology import EVENTS
+from tests.servers import Database, Vhost
+
+TIERS = "1s,2s"
+
+
+@pytest.fixture
+def settings(database: Database, vhost: Vhost) -> Settings:
+    return Settings(
+        amqp_url=SecretStr(vhost.amqp_url),
+        jobs_database_url=SecretStr(database.url("jobs")),
+        jobs_key=SecretStr("k" * 32),
+        retry_tiers=TIERS,
+        ops_port=0,
+        http_port=0,
+        grace_seconds=5,
+    )
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
+    async with open_pool(settings.jobs_database_url.get_secret_value(), name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def link(vhost: Vhost) -> AsyncIterator[Broker]:
+    async with open_broker(vhost.amqp_url, name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(pool: Pool, settings: Settings) -> JobsDesk:
+    store, partitions = make_ledger(), Partitions(pool, utc_now)
+    return JobsDesk(pool, store, partitions, make_pruner(pool, store, partitions, settings), utc_now)
+
+
+@dataclass
+class Marketplace:
+    """The ledger runs; a test publishes events and works jobs."""
+
+    broker: Broker
+    desk: JobsDesk
+    settings: Settings
+
+    async def publish(self, event: Event, *, event_id: UUID | None = None) -> UUID:
+        """Publish an event as a relay would; returns its id."""
+        identifier = event_id or new_id()
+        envelope = wrap(
+            event, identifier=identifier, kind=event.type, source="test", subject=event.subject, time=utc_now()
+        )
+        await self.broker.publisher.publish(envelope, exchange=EVENTS, routing_key=event.type)
+        return identifier
+
+    def working(self, handlers: HandlerTable) -> AbstractAsyncContextManager[object]:
+        """Consume jobs while the block runs."""
+        return working(self.broker, handlers, worker="worker@test", tiers=self.settings.tiers, grace_seconds=5)
+
+    async def jobs_of(self, cause: UUID) -> list[ShownJob]:
+        """The jobs an event caused."""
+        page = await self.desk.page(JobFilter(cause=cause), before=None, limit=100)
+        return list(page.items)
+
+
+StartLedger = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def start_ledger(settings: Settings) -> StartLedger:
+    @asynccontextmanager
+    async def start() -> AsyncIterator[None]:
+        async with ledger.running(settings):
+            yield
+
+    return start
+
+
+@pytest.fixture
+async def marketplace(
+    start_ledger: StartLedger, link: Broker, desk: JobsDesk, settings: Settings
+) -> AsyncIterator[Marketplace]:
+    async with start_ledger():
+        yield Marketplace(link, desk, settings)
