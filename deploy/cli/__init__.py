@@ -4,6 +4,14 @@ Exit codes: 0 done, 1 it failed or something is not ready, 2 wrong usage, 3 a st
 Results go to standard output, progress and complaints to standard error.
 """
 
-from deploy.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Entry point. The commands are imported here, so that a Ctrl-C meanwhile is no traceback either."""
+    try:
+        from deploy.cli.app import app
+
+        app(prog_name="souk")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -23,8 +23,3 @@ app.add_typer(topology, name="topology")
 @app.callback()
 def souk() -> None:
     """Souk on this machine, and the switches of a running one."""
-
-
-def main() -> None:
-    """Entry point."""
-    app(prog_name="souk")

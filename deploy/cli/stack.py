@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated, NamedTuple
 
 import aiohttp
+import structlog
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +19,7 @@ from rich.text import Text
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, err, out, print_json
 from deploy.local.home import AlreadyRunning, Home
+from deploy.local.programs import BLUEPRINTS
 from deploy.local.run_file import RunFile, RunningProcess
 from deploy.local.settings import CLONE, StackSettings
 from deploy.local.stack import Interrupted, hold
@@ -24,6 +27,21 @@ from deploy.local.steps import PipedSteps, Steps, relay_steps, terminal
 from deploy.local.supervisor import answers_ready, last_lines, rotate
 
 DOWN_SECONDS = 90
+
+
+class Failure(NamedTuple):
+    """Why there is no stack."""
+
+    code: ExitCode
+    sentence: str
+
+
+INTERRUPTED = Failure(ExitCode.INTERRUPTED, "Interrupted; everything that had been started is stopped.")
+
+
+def already_running(running: AlreadyRunning) -> Failure:
+    """The refusal of a second stack, and what to do."""
+    return Failure(ExitCode.ALREADY_RUNNING, f"{running} `souk status` shows it, `souk down` stops it.")
 
 
 def up(
@@ -47,8 +65,10 @@ def up(
         show(_start_detached(settings, replicas or []))
     else:
         announce = print_json_run if as_json else _announce_in_foreground
-        _hold(settings, counts, steps=terminal(), announce=announce)
-        err.print("Stopped.")
+        failure = _hold(settings, counts, steps=terminal(), announce=announce)
+        if failure:
+            complain(failure.sentence, failure.code)
+        err.print("Souk is stopped.")
 
 
 def down(as_json: AsJson = False) -> None:
@@ -138,21 +158,26 @@ def _hold(
     *,
     steps: Steps,
     announce: Callable[[RunFile], None],
-) -> None:
+) -> Failure | None:
+    """Run the stack until it is told to stop; what went wrong, if anything did."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(hold(settings, steps=steps, announce=announce, counts=counts))
     except AlreadyRunning as running:
-        complain(f"{running} `souk status` shows it, `souk down` stops it.", ExitCode.ALREADY_RUNNING)
+        return already_running(running)
     except (Interrupted, KeyboardInterrupt):
-        complain("Interrupted; everything that had been started is stopped.", ExitCode.INTERRUPTED)
-    except EXPECTED as failure:
-        complain(f"Souk did not start: {failure}", ExitCode.FAILED)
+        return INTERRUPTED
+    except EXPECTED as failed:
+        return Failure(ExitCode.FAILED, f"Souk did not start: {failed}")
+    return None
 
 
 def _counts(replicas: list[str]) -> dict[str, int]:
     counts = {}
     for each in replicas:
         name, _, number = each.partition("=")
+        if name not in {blueprint.name for blueprint in BLUEPRINTS}:
+            raise typer.BadParameter(f"there is no process {name!r}")
         if not number.isdecimal() or not 1 <= int(number) <= 16:
             raise typer.BadParameter(f"{each!r} is not NAME=N with N from 1 to 16")
         counts[name] = int(number)
@@ -166,10 +191,8 @@ def _start_detached(settings: StackSettings, replicas: list[str]) -> RunFile:
     """Start the supervisor and show its steps until it is ready. Ctrl-C meanwhile stops it."""
     home = Home(settings.home)
     if pid := home.supervisor_pid():
-        complain(
-            f"{AlreadyRunning(pid)} `souk status` shows it, `souk down` stops it.",
-            ExitCode.ALREADY_RUNNING,
-        )
+        failure = already_running(AlreadyRunning(pid))
+        complain(failure.sentence, failure.code)
     home.prepare()
     log_file = home.logs / "supervisor.log"
     rotate(log_file)
@@ -186,24 +209,37 @@ def _start_detached(settings: StackSettings, replicas: list[str]) -> RunFile:
             start_new_session=True,
         )
     os.close(theirs)
-    try:
-        with os.fdopen(ours) as lines:
-            relay_steps(lines, terminal())
-    except KeyboardInterrupt:
-        supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait()
-        complain("Interrupted; everything that had been started is stopped.", ExitCode.INTERRUPTED)
+    with os.fdopen(ours) as lines, _interrupts_go_to(supervisor):
+        complaint = relay_steps(lines, terminal())
     run = RunFile.read(home.run_file)
-    if run is None or run.supervisor != supervisor.pid:
+    if complaint or run is None or run.supervisor != supervisor.pid:
         code = supervisor.wait()
-        complain(last_lines(log_file), ExitCode(code) if code in list(ExitCode) else ExitCode.FAILED)
+        if code == -signal.SIGTERM:  # interrupted before it could say so
+            complain(INTERRUPTED.sentence, INTERRUPTED.code)
+        sentence = complaint or f"The supervisor ended. The end of {log_file}:\n{last_lines(log_file)}"
+        complain(sentence, ExitCode(code) if code in set(ExitCode) else ExitCode.FAILED)
     return run
+
+
+@contextmanager
+def _interrupts_go_to(supervisor: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have a Ctrl-C here stop the supervisor, and go on listening to how it ends."""
+    before = signal.signal(signal.SIGINT, lambda *_: supervisor.send_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run_detached(settings: StackSettings, counts: dict[str, int], report_to: int) -> None:
     """Be the supervisor: tell the waiting command each step, and close the pipe when ready."""
     pipe = os.fdopen(report_to, "w")
-    _hold(settings, counts, steps=PipedSteps(pipe), announce=lambda _: pipe.close())
+    steps = PipedSteps(pipe)
+    failure = _hold(settings, counts, steps=steps, announce=lambda _: pipe.close())
+    if failure:
+        with suppress(BrokenPipeError):
+            steps.complain(failure.sentence)
+        complain(failure.sentence, failure.code)
 
 
 # -- status -------------------------------------------------------------------------------------------

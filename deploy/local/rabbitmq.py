@@ -130,6 +130,7 @@ class RabbitServer:
         self._config = config
         self._node: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
+        self._has_booted = False
 
     @property
     def pid(self) -> int | None:
@@ -173,13 +174,16 @@ class RabbitServer:
             seconds=10,
             log=self.folder / "epmd.log",
         )
+        self._has_booted = False
         self._node = spawn([server], log=self.log, env=environment)
         wait_until(self._is_ready, child=self._node, seconds=90, log=self.log)
+        self._has_booted = True
 
     def stop(self) -> None:
         """End the node in good order (about 6 s on 3.10), then its epmd."""
         if self._node:
-            stop(self._node, signal.SIGTERM, seconds=30)
+            # Early in its boot a node puts the signal off for ever, and has nothing to lose.
+            stop(self._node, signal.SIGTERM, seconds=30 if self._has_booted else 2)
         self._stop_epmd()
 
     def kill(self) -> None:

@@ -113,8 +113,12 @@ async def running(
             )
 
         def rewrite() -> None:
-            if home.run_file.exists():  # from the moment that everything is ready
+            if not home.run_file.exists():  # it is there from the moment that everything is ready
+                return
+            try:
                 told().write(home.run_file)
+            except OSError as full:
+                log.warning("run_file_not_written", error=str(full))
 
         with step(steps, f"{len(replicas)} processes"):
             services = Supervisor(
@@ -251,9 +255,9 @@ async def _kept_running(name: str, server: Server) -> AsyncIterator[None]:
             await asyncio.gather(watching, return_exceptions=True)
     finally:
         await asyncio.to_thread(server.stop)
-        if not starting.done():  # it was not stopped but kept from starting: see it end, and make sure
-            await asyncio.gather(starting, return_exceptions=True)
-            await asyncio.to_thread(server.stop)
+        # Cancelled while it started, the thread may just now have made a process: see it end, and make sure.
+        await asyncio.gather(starting, return_exceptions=True)
+        await asyncio.to_thread(server.stop)
 
 
 async def _restart_when_dead(name: str, server: Server) -> None:

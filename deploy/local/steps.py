@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Protocol
 
@@ -80,19 +80,34 @@ class PipedSteps:
         """Tell how it ended."""
         self._tell(end=label, stopped=stopped)
 
+    def complain(self, sentence: str) -> None:
+        """Tell why there will be no stack."""
+        self._tell(complaint=sentence)
+
     def _tell(self, **what: str | bool) -> None:
         self._pipe.write(json.dumps(what) + "\n")
         self._pipe.flush()
 
 
-def relay_steps(lines: Iterator[str], steps: Steps) -> None:
-    """Show here what `PipedSteps` told, until the pipe is closed at the other end."""
+def relay_steps(lines: Iterable[str], steps: Steps) -> str | None:
+    """Show here what `PipedSteps` told, until the pipe is closed at the other end; its complaint, if it had one."""
+    complaint = None
+    under_way: set[str] = set()
     for line in lines:
-        told = json.loads(line)
-        if "begin" in told:
-            steps.begin(told["begin"])
-        else:
-            steps.end(told["end"], stopped=told["stopped"])
+        match json.loads(line):
+            case {"begin": label}:
+                under_way.add(label)
+                steps.begin(label)
+            case {"end": label, "stopped": stopped}:
+                under_way.discard(label)
+                steps.end(label, stopped=stopped)
+            case {"complaint": sentence}:
+                complaint = str(sentence)
+            case unknown:
+                raise ValueError(f"the supervisor told {unknown!r}")
+    for label in under_way:
+        steps.end(label, stopped=True)
+    return complaint
 
 
 def terminal() -> TerminalSteps:

@@ -75,7 +75,8 @@ def die_with_parent(parent_pid: int) -> None:
 
 def delay_seconds(quick_exits: int) -> float:
     """How long to wait before the next start after so many exits in a row: 0.2 s doubling up to 10 s."""
-    return min(FIRST_DELAY_SECONDS * 2.0 ** (quick_exits - 1), LONGEST_DELAY_SECONDS)
+    doublings = min(quick_exits - 1, 10)  # more would only overflow in the end
+    return min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
 
 
 def rotate(log_file: Path) -> None:
