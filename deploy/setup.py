@@ -60,11 +60,11 @@ def step(label: str) -> Iterator[None]:
     """Show `  label … 3.1 s` around a piece of work; on a terminal the seconds count up."""
     started = time.monotonic()
     done = threading.Event()
+    on_terminal = sys.stdout.isatty()
 
-    def show(end: str = "") -> None:
-        seconds = f"{time.monotonic() - started:.1f} s"
-        lead = f"\r  {label} … " if sys.stdout.isatty() else ""
-        print(f"{lead}{seconds}", end=end, flush=True)
+    def show(word: str = "", end: str = "") -> None:
+        lead = f"\r  {label} … " if on_terminal else ""
+        print(f"{lead}{word or f'{time.monotonic() - started:.1f} s'}", end=end, flush=True)
 
     def count_up() -> None:
         while not done.wait(0.1):
@@ -72,18 +72,17 @@ def step(label: str) -> Iterator[None]:
 
     print(f"  {label} … ", end="", flush=True)
     ticker = threading.Thread(target=count_up, daemon=True)
-    if sys.stdout.isatty():
+    if on_terminal:
         ticker.start()
+    outcome = "stopped"
     try:
         yield
-    except BaseException:
+        outcome = ""
+    finally:
         done.set()
-        print(" stopped", flush=True)
-        raise
-    done.set()
-    if ticker.is_alive():
-        ticker.join()
-    show(end="\n")
+        if on_terminal:
+            ticker.join()
+        show(outcome, end="\n")
 
 
 def run(*command: str | Path, env: Mapping[str, str] | None = None, detach: bool = False) -> None:
@@ -162,7 +161,8 @@ def lock_file(name: str) -> Path:
 
 def ensure_venv_module() -> None:
     """Debian ships `python3 -m venv` without its heart, in a package of its own."""
-    if importlib.util.find_spec("ensurepip"):
+    ensurepip = importlib.util.find_spec("ensurepip")
+    if ensurepip and ensurepip.origin:
         return
     if not may_apt():
         raise SetupFailed(
@@ -279,7 +279,7 @@ def main(arguments: list[str]) -> int:
         print(f"set-up: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("set-up: interrupted; the next run goes on from here", file=sys.stderr)
+        print("set-up: interrupted; run it again to go on", file=sys.stderr)
         return 130
     return 0
 
