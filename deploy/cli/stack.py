@@ -131,11 +131,10 @@ def print_run(run: RunFile) -> None:
     if run.management:
         rows.append(("RabbitMQ", run.management.url))
         rows.append(("", f"{run.management.user} / {run.management.password}"))
-    if run.accounts:
-        people = [("Admin", run.accounts.admin), ("Operator", run.accounts.ops)]
-        people += [(f"Vendor {number}", each) for number, each in enumerate(run.accounts.vendors, 1)]
-        rows += [(who, f"{account.email} / {account.password}") for who, account in people]
-        rows.append(("", "their API keys are in .souk/run.json"))
+    people = [("Admin", run.accounts.admin), ("Operator", run.accounts.ops)]
+    people += [(f"Vendor {number}", each) for number, each in enumerate(run.accounts.vendors, 1)]
+    rows += [(who, f"{account.email} / {account.password}") for who, account in people]
+    rows.append(("API keys", "in .souk/run.json"))
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
         table.add_row(Text(f"  {name}", style="bold"), Text(value))

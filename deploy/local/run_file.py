@@ -67,7 +67,7 @@ class RunFile(_Part):
     supervisor: int
     processes: tuple[RunningProcess, ...]
     helpers: tuple[RunningProcess, ...] = ()
-    accounts: Accounts | None
+    accounts: Accounts
 
     def write(self, path: Path) -> None:
         """Replace the file, readable by its owner alone: it holds passwords."""

@@ -184,7 +184,7 @@ def cancelled_by_signals() -> Iterator[list[int]]:
 
 async def _open_database(
     opened: AsyncExitStack, home: Home, settings: StackSettings, steps: Steps
-) -> tuple[str, Mapping[str, str], Accounts | None]:
+) -> tuple[str, Mapping[str, str], Accounts]:
     """The migrator's address, each service's own, and the accounts in it."""
     if settings.database_url:
         url = settings.database_url.get_secret_value()
@@ -201,7 +201,7 @@ async def _open_database(
             given=settings.given_database_urls,
         )
     with step(steps, "Accounts"):
-        accounts = await seed(urls.get("catalog", ""), home.secrets)
+        accounts = await seed(urls["catalog"], home.secrets)
     return url, urls, accounts
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.home import AlreadyRunning, Home
-from deploy.local.run_file import RunFile
+from deploy.local.run_file import Account, Accounts, Channel, RunFile
 
 HOLDS_THE_LOCK = """
 import sys, time, pathlib
@@ -43,6 +43,7 @@ def test_secrets_are_for_their_owner(tmp_path: Path) -> None:
     home = Home(tmp_path / "new")
     home.prepare()
     assert home.secrets.stat().st_mode & 0o077 == 0
+    person = Account(email="admin@example.com", password="secret", api_key="souk_a")
     run = RunFile(
         gateway="http://127.0.0.1:8080",
         mailbox="http://127.0.0.1:8025",
@@ -51,7 +52,7 @@ def test_secrets_are_for_their_owner(tmp_path: Path) -> None:
         database_url="postgresql://",
         supervisor=1,
         processes=(),
-        accounts=None,
+        accounts=Accounts(admin=person, ops=person, channel=Channel(api_key="souk_c"), vendors=()),
     )
     run.write(home.run_file)
     assert home.run_file.stat().st_mode & 0o777 == 0o600
