@@ -36,7 +36,7 @@ CREATE TABLE catalog.api_keys (
     id           uuid        PRIMARY KEY,
     account_id   uuid        NOT NULL REFERENCES catalog.accounts (id),
     name         text        NOT NULL CHECK (name <> '' AND length(name) <= 200),
-    prefix       text        NOT NULL UNIQUE CHECK (prefix ~ '^[a-z0-9]{4,16}$'),
+    prefix       text        NOT NULL UNIQUE CHECK (prefix ~ '^[a-z0-9]{3,16}$'),
     secret_hash  bytea       NOT NULL CHECK (length(secret_hash) = 32),
     -- `read` lets the key do nothing but GET.
     scope        text        NOT NULL DEFAULT 'full' CHECK (scope IN ('full', 'read')),
@@ -80,6 +80,17 @@ BEGIN
 END $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON catalog.audit
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.audit_is_append_only();
+
+-- What an `Idempotency-Key` has made, written in the transaction that made it. Kept 24 hours.
+CREATE TABLE catalog.idempotency_keys (
+    account_id  uuid        NOT NULL REFERENCES catalog.accounts (id),
+    key         text        NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
+    fingerprint bytea       NOT NULL CHECK (length(fingerprint) = 32),
+    object_id   uuid        NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, key)
+);
+CREATE INDEX idempotency_keys_age ON catalog.idempotency_keys (created_at);
 
 CREATE TABLE catalog.categories (
     slug     text    PRIMARY KEY CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'),

@@ -1,0 +1,202 @@
+"""Who may call what: one table of route x role, and the middleware that holds every request to it."""
+
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from services.catalog.accounts.models import Caller
+from services.catalog.accounts.usecases import Callers
+from services.catalog.models import Actor
+from shared.errors import Forbidden, Unauthorised
+from shared.web.identity import HEADER as IDENTITY_HEADER
+from shared.web.identity import IDENTITY, Role, verify
+from shared.web.problems import REQUEST_ID, Handler
+
+SESSION_COOKIE: Final = "souk_session"
+CSRF_HEADER: Final = "X-CSRF-Token"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+CALLER: Final = web.RequestKey("caller", Caller)
+"""How the caller of a route that is not public came in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whom a route lets in. `owner` is the service that answers it, if the gateway only passes it on."""
+
+    roles: frozenset[Role] = frozenset()
+    is_public: bool = False
+    owner: str | None = None
+
+
+def _let_in(*roles: Role, owner: str | None = None) -> Access:
+    return Access(frozenset(roles), owner=owner)
+
+
+PUBLIC: Final = Access(is_public=True)
+INTERNAL: Final = _let_in(Role.SERVICE)
+"""Only our own services, by `Souk-Identity`."""
+SIGNED_IN: Final = _let_in(Role.VENDOR, Role.ADMIN, Role.OPS, Role.CHANNEL)
+VENDOR: Final = _let_in(Role.VENDOR)
+ADMIN: Final = _let_in(Role.ADMIN)
+ADMIN_OPS: Final = _let_in(Role.ADMIN, Role.OPS)
+CHANNEL: Final = _let_in(Role.CHANNEL)
+
+_PEOPLE: Final = (Role.VENDOR, Role.ADMIN, Role.OPS)
+_JOBS: Final = _let_in(Role.ADMIN, Role.OPS, owner="jobs")
+_INBOX: Final = _let_in(*_PEOPLE, owner="notifier")
+_VENDOR_REPORTS: Final = _let_in(Role.VENDOR, owner="reporting")
+_ADMIN_REPORTS: Final = _let_in(Role.ADMIN, owner="reporting")
+_SCHEDULES_READ: Final = _let_in(Role.ADMIN, Role.OPS, owner="scheduler")
+_SCHEDULES_CHANGE: Final = _let_in(Role.ADMIN, owner="scheduler")
+
+ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
+    {
+        # accounts
+        ("POST", "/api/auth/login"): PUBLIC,
+        ("POST", "/api/auth/logout"): SIGNED_IN,
+        ("GET", "/api/me"): SIGNED_IN,
+        ("PATCH", "/api/me"): SIGNED_IN,
+        ("GET", "/api/api-keys"): SIGNED_IN,
+        ("POST", "/api/api-keys"): SIGNED_IN,
+        ("DELETE", "/api/api-keys/{id}"): SIGNED_IN,
+        ("GET", "/internal/contacts"): INTERNAL,
+        # vendors, categories
+        ("GET", "/api/vendors/{id}"): PUBLIC,
+        ("GET", "/api/admin/vendors"): ADMIN_OPS,
+        ("POST", "/api/admin/vendors"): ADMIN,
+        ("GET", "/api/admin/vendors/{id}"): ADMIN_OPS,
+        ("PATCH", "/api/admin/vendors/{id}"): ADMIN,
+        ("POST", "/api/admin/vendors/{id}/suspend"): ADMIN,
+        ("POST", "/api/admin/vendors/{id}/reinstate"): ADMIN,
+        ("GET", "/api/categories"): PUBLIC,
+        # jobs
+        ("GET", "/api/vendor/jobs"): _let_in(Role.VENDOR, owner="jobs"),
+        ("GET", "/api/admin/jobs"): _JOBS,
+        ("POST", "/api/admin/jobs"): _JOBS,
+        ("GET", "/api/admin/jobs/list"): _JOBS,
+        ("GET", "/api/admin/jobs/groups"): _JOBS,
+        ("POST", "/api/admin/jobs/enqueue"): _JOBS,
+        ("POST", "/api/admin/jobs/retry"): _JOBS,
+        ("POST", "/api/admin/jobs/{id}/retry"): _JOBS,
+        ("POST", "/api/admin/jobs/{id}/cancel"): _JOBS,
+        ("GET", "/api/admin/dead-letters"): _JOBS,
+        ("POST", "/api/admin/dead-letters/{id}/replay"): _JOBS,
+        ("POST", "/api/admin/job-types/{type}/pause"): _JOBS,
+        ("POST", "/api/admin/job-types/{type}/resume"): _JOBS,
+        # notifications
+        ("GET", "/api/notifications"): _INBOX,
+        ("POST", "/api/notifications/read"): _INBOX,
+        ("GET", "/api/notification-preferences"): _INBOX,
+        ("PUT", "/api/notification-preferences"): _INBOX,
+        # reports
+        ("GET", "/api/vendor/reports"): _VENDOR_REPORTS,
+        ("POST", "/api/vendor/reports"): _VENDOR_REPORTS,
+        ("GET", "/api/vendor/reports/{id}"): _VENDOR_REPORTS,
+        ("GET", "/api/vendor/reports/{id}/file"): _VENDOR_REPORTS,
+        ("GET", "/api/admin/reports"): _ADMIN_REPORTS,
+        ("POST", "/api/admin/reports"): _ADMIN_REPORTS,
+        ("GET", "/api/admin/reports/{id}"): _ADMIN_REPORTS,
+        ("GET", "/api/admin/reports/{id}/file"): _ADMIN_REPORTS,
+        # schedules
+        ("GET", "/api/admin/schedules"): _SCHEDULES_READ,
+        ("POST", "/api/admin/schedules/{name}/run"): _SCHEDULES_CHANGE,
+        ("POST", "/api/admin/schedules/{name}/pause"): _SCHEDULES_CHANGE,
+        ("POST", "/api/admin/schedules/{name}/resume"): _SCHEDULES_CHANGE,
+    }
+)
+
+
+class RouteWithoutAccess(Exception):
+    """A route is registered that the table does not know: add its row before it can be served."""
+
+
+class CsrfMismatch(Forbidden):
+    """A page's request that changes something needs the session's token in `X-CSRF-Token`; GET /api/me tells it."""
+
+    code = "csrf_mismatch"
+
+
+class ReadOnlyKey(Forbidden):
+    """The API key may only read; use one with the scope `full`."""
+
+    code = "read_only_key"
+
+
+def require_complete(app: web.Application, table: Mapping[tuple[str, str], Access] = ACCESS) -> None:
+    """Refuse to go on with a route that has no row. Raises `RouteWithoutAccess` naming all of them."""
+    missing = sorted(f"{method} {path}" for method, path in routes_of(app) if (method, path) not in table)
+    if missing:
+        raise RouteWithoutAccess(f"no row in services.catalog.access.ACCESS: {', '.join(missing)}")
+
+
+def routes_of(app: web.Application) -> Iterable[tuple[str, str]]:
+    """Method and path template of every route; HEAD goes with its GET."""
+    return {_row_key(route.method, route.resource) for route in app.router.routes()}
+
+
+def access_middleware(callers: Callers, *, catalog_key: str) -> Middleware:
+    """Find out who asks and hold the route's row to it; what is let in has `request[IDENTITY]`.
+
+    401 for nobody, 403 for a wrong role. Of a public route the caller is not looked up.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        if resource is None:  # nothing matched: the handler answers 404 or 405
+            return await handler(request)
+        access = ACCESS[_row_key(request.method, resource)]
+        if access.is_public:
+            return await handler(request)
+        if Role.SERVICE in access.roles:
+            token = request.headers.get(IDENTITY_HEADER, "")
+            request[IDENTITY] = verify(
+                token, service="catalog", key=catalog_key, method=request.method, path=request.path
+            )
+        else:
+            caller = await _caller_of(request, callers)
+            request[CALLER] = caller
+            request[IDENTITY] = caller.identity
+        if request[IDENTITY].role not in access.roles:
+            raise Forbidden(f"This needs the role {' or '.join(sorted(access.roles))}.")
+        return await handler(request)
+
+    return middleware
+
+
+def actor_of(request: web.Request) -> Actor:
+    """The caller as the audit log names it."""
+    identity = request[IDENTITY]
+    return Actor(identity.account_id, identity.role, identity.vendor_id, request.get(REQUEST_ID))
+
+
+async def _caller_of(request: web.Request, callers: Callers) -> Caller:
+    is_safe = request.method in SAFE_METHODS
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        caller = await callers.by_api_key(authorization)
+        if not is_safe and caller.is_read_only:
+            raise ReadOnlyKey("This API key may only read.")
+        return caller
+    token = request.cookies.get(SESSION_COOKIE)
+    if token is None:
+        raise Unauthorised("Sign in, or send an API key as `Authorization: Bearer souk_…`.")
+    caller = await callers.by_session(token)
+    given = request.headers.get(CSRF_HEADER, "")
+    if not is_safe and not hmac.compare_digest(_bytes(given), _bytes(caller.csrf_token or "")):
+        raise CsrfMismatch(f"Send the session's token in {CSRF_HEADER}.")
+    return caller
+
+
+def _row_key(method: str, resource: web.AbstractResource | None) -> tuple[str, str]:
+    return ("GET" if method == "HEAD" else method), "" if resource is None else resource.canonical
+
+
+def _bytes(header: str) -> bytes:
+    return header.encode(errors="surrogateescape")

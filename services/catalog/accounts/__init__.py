@@ -1,0 +1,1 @@
+"""Accounts: who may sign in, sessions, API keys, and the contacts that the notifier asks for."""

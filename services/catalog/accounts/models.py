@@ -1,0 +1,86 @@
+"""Values of accounts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from shared.web.identity import Identity, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Someone who signs in, or (role `channel`) a machine, which has no address."""
+
+    id: UUID
+    email: str | None
+    name: str
+    role: Role
+    vendor_id: UUID | None
+    version: int
+
+    @property
+    def identity(self) -> Identity:
+        """What routes decide by."""
+        return Identity(self.id, self.role, self.vendor_id)
+
+
+class Scope(StrEnum):
+    """What an API key may do of what its account may."""
+
+    FULL = "full"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret. `last_used_at` is coarse: written at most every ten minutes."""
+
+    id: UUID
+    name: str
+    prefix: str
+    scope: Scope
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProof:
+    """What it takes to check a key: SHA-256 of its secret, and whom it stands for."""
+
+    key_id: UUID
+    secret_hash: bytes
+    identity: Identity
+    scope: Scope
+    expires_at: datetime | None
+    is_use_noted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session as its owner gets it, once: the cookie's value and the token for `X-CSRF-Token`."""
+
+    account: Account
+    token: str
+    csrf_token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, and how: with a session (`csrf_token` is set) or with a key."""
+
+    identity: Identity
+    csrf_token: str | None = None
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person to write to. `version` rises whenever anything of it changes."""
+
+    account_id: UUID
+    email: str
+    name: str
+    version: int

@@ -1,0 +1,68 @@
+"""The audit log: who decided what. Written in the transaction of the decision, never changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.catalog.models import Actor
+from shared.db.pool import Connection
+from shared.ids import new_id
+
+RECORD: Final = """
+    -- Append one line.
+    INSERT INTO catalog.audit (id, account_id, role, action, object_kind, object_id, detail, request_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+NEWEST: Final = """
+    -- The lines below a position, newest first.
+    SELECT id, at, account_id, role, action, object_kind, object_id, detail, request_id
+    FROM catalog.audit WHERE id < $1 ORDER BY id DESC LIMIT $2
+"""
+OF_OBJECT: Final = """
+    -- The lines about one object below a position, newest first.
+    SELECT id, at, account_id, role, action, object_kind, object_id, detail, request_id
+    FROM catalog.audit WHERE object_kind = $3 AND object_id = $4 AND id < $1 ORDER BY id DESC LIMIT $2
+"""
+TOP: Final = UUID(int=(1 << 128) - 1)
+"""A position above every line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log."""
+
+    id: UUID
+    at: datetime
+    account_id: UUID | None
+    role: str
+    action: str
+    object_kind: str
+    object_id: str
+    detail: dict[str, Any]
+    request_id: str | None
+
+
+async def record(
+    conn: Connection, actor: Actor, action: str, *, kind: str, object_id: UUID | str, **detail: Any
+) -> None:
+    """Append a line to the caller's transaction: `record(conn, actor, "vendor.changed", kind="vendor", object_id=id)`.
+
+    `detail` is JSON and holds no secret and no mail address.
+    """
+    values: Mapping[str, Any] = detail
+    await conn.execute(
+        RECORD, new_id(), actor.account_id, actor.role.value, action, kind, str(object_id), values, actor.request_id
+    )
+
+
+async def entries(
+    conn: Connection, *, below: UUID = TOP, limit: int, about: tuple[str, str] | None = None
+) -> Sequence[Entry]:
+    """Lines newest first, of everything or `about` one (kind, id)."""
+    if about is None:
+        rows = await conn.fetch(NEWEST, below, limit)
+    else:
+        rows = await conn.fetch(OF_OBJECT, below, limit, *about)
+    return [Entry(**row) for row in rows]

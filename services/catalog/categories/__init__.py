@@ -1,0 +1,1 @@
+"""Categories: the shelves of the catalogue."""

@@ -1,0 +1,27 @@
+"""Composition root of the relay: the catalog's outbox goes to exchange `events`."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.catalog.settings import Settings
+from shared.db.outbox import relaying
+from shared.db.pool import open_pool
+from shared.messaging.broker import open_broker
+from shared.web.checks import database_answers
+from shared.web.ops import operations_port
+
+POOL_SIZE = 3  # one listens, one relays, one prunes
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[None]:
+    """Relay while the block runs. Any number of relays share the work; with the broker away the rows wait."""
+    async with AsyncExitStack() as stack:
+        url = settings.catalog_database_url.get_secret_value()
+        pool = await stack.enter_async_context(open_pool(url, name="catalog relay", max_size=POOL_SIZE))
+        broker = await stack.enter_async_context(
+            open_broker(settings.amqp_url.get_secret_value(), name="catalog relay")
+        )
+        await stack.enter_async_context(relaying(pool, broker.publisher, schema="catalog"))
+        await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
+        yield

@@ -1,0 +1,42 @@
+"""What the catalog's processes are told. Each gets what it needs: the relay holds no key of anybody."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from shared.settings import ServiceKey, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the relay, and of every process of the catalog."""
+
+    catalog_database_url: SecretStr
+    """The role and database of the schema `catalog`."""
+
+
+class WorkerSettings(Settings):
+    """Settings of the worker, and of every process that touches pictures and the world outside."""
+
+    blobs_url: str
+    """The object store (`shared.blobs`)."""
+    outbound_allow: tuple[str, ...] = ()
+    """Exact `host:port` targets that remote pictures and stock sources may reach although they are not public."""
+    time_zone: str = "UTC"
+    state_dir: Path = Path(".souk/state/catalog-worker")
+
+
+class GatewaySettings(WorkerSettings):
+    """Settings of the gateway: its own key, and address and key of every service it passes requests to."""
+
+    public_url: str = "http://127.0.0.1:8080"
+    """The gateway as people see it. With https the session cookie is `Secure`."""
+    catalog_key: ServiceKey
+    """Other services sign their calls to `/internal/…` with this."""
+    jobs_url: str
+    jobs_key: ServiceKey
+    notifier_url: str
+    notifier_key: ServiceKey
+    reporting_url: str
+    reporting_key: ServiceKey
+    scheduler_url: str
+    scheduler_key: ServiceKey

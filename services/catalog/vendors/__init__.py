@@ -1,0 +1,1 @@
+"""Vendors: who sells here, and whether they may."""
