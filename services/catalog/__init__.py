@@ -1,4 +1,4 @@
-"""Catalog: the HTTP gateway and all that is sold: vendors, accounts, products, pictures, stock, orders (schema `catalog`).
+"""Catalog: the HTTP gateway, and vendors, accounts, products, pictures, stock, orders (schema `catalog`).
 
 Three processes: the gateway answers all public HTTP and passes on what other services own; the relay publishes the
 outbox; the worker reads `image.processed` and `job.failed` and the jobs `sync-inventory`, `check-low-stock`,

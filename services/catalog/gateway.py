@@ -11,15 +11,25 @@ from services.catalog.accounts.passwords import open_passwords
 from services.catalog.accounts.routes import AccountRoutes
 from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles, SignIn
 from services.catalog.answers import CURSORS
+from services.catalog.approval.routes import ApprovalRoutes
+from services.catalog.approval.usecases import Approval
 from services.catalog.categories.routes import routes as category_routes
 from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
+from services.catalog.images.routes import ImageRoutes
+from services.catalog.images.usecases import Images
+from services.catalog.inventory.routes import InventoryRoutes
+from services.catalog.inventory.usecases import Inventory
+from services.catalog.orders.routes import OrderRoutes
+from services.catalog.orders.usecases import Orders
+from services.catalog.products.routes import ProductRoutes
+from services.catalog.products.usecases import Products
 from services.catalog.settings import GatewaySettings
 from services.catalog.vendors.routes import VendorRoutes
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs, open_blobs
 from shared.clock import utc_now
-from shared.db.outbox import Outbox
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Pool, open_pool
 from shared.lifecycle import background, every
 from shared.web.checks import database_answers
@@ -70,12 +80,20 @@ async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.A
         )
         app.add_routes(VendorRoutes(vendors=Vendors(pool=pool, passwords=passwords, outbox=outbox)).routes())
         app.add_routes(category_routes(pool))
-        app.add_routes(_product_features(pool, outbox, blobs, settings))
+        app.add_routes(_product_features(pool, outbox, blobs))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
         yield app
 
 
-def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, settings: GatewaySettings) -> list[web.RouteDef]:
+def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs) -> list[web.RouteDef]:
     """Products, approval, images, inventory, orders: one line each."""
-    return []
+    products = Products(pool=pool, outbox=outbox)
+    images = Images(pool=pool, outbox=outbox, inbox=Inbox("catalog"))
+    return [
+        *ProductRoutes(products=products).routes(),
+        *ApprovalRoutes(approval=Approval(pool=pool, outbox=outbox), products=products).routes(),
+        *ImageRoutes(images=images, products=products, blobs=blobs).routes(),
+        *InventoryRoutes(inventory=Inventory(pool=pool, outbox=outbox)).routes(),
+        *OrderRoutes(orders=Orders(pool=pool, outbox=outbox)).routes(),
+    ]

@@ -1,0 +1,85 @@
+"""Decisions about products. Each is one guarded UPDATE with its audit line and its events in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.catalog.models import Actor
+from services.catalog.products import store
+from services.catalog.products.models import Action, Product, Status
+from services.catalog.products.usecases import moved
+from shared.contracts.base import Reason
+from shared.contracts.events import ProductApproved, ProductReinstated, ProductRejected, ProductSuspended
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool, connection, transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Products as admins decide about them.
+
+    Of two who decide at once one wins, the other gets `WrongStatus`. Every decision raises `ProductNotFound` too.
+    A lost reply to COMMIT leaves the caller to read the product: deciding again then answers `WrongStatus`.
+    """
+
+    pool: Pool
+    outbox: Outbox
+
+    async def approve(self, actor: Actor, product_id: UUID) -> Product:
+        """Let a pending product into the catalogue."""
+        async with transaction(self.pool) as conn:
+            product = await moved(conn, actor, product_id, Action.APPROVE)
+            approved = ProductApproved(
+                vendor_id=product.vendor.id,
+                product_id=product.id,
+                version=product.version,
+                title=product.title,
+                slug=product.slug,
+            )
+            await self.outbox.add(conn, approved, product.changed())
+            return product
+
+    async def reject(self, actor: Actor, product_id: UUID, reasons: Sequence[Reason]) -> Product:
+        """Turn a pending product down, for at least one reason; its vendor changes it and submits it again."""
+        assert reasons, "the edge asks for at least one"
+        kept = [reason.model_dump() for reason in reasons]
+        async with transaction(self.pool) as conn:
+            product = await moved(conn, actor, product_id, Action.REJECT, reasons=kept)
+            rejected = ProductRejected(
+                vendor_id=product.vendor.id,
+                product_id=product.id,
+                version=product.version,
+                title=product.title,
+                reasons=tuple(reasons),
+            )
+            await self.outbox.add(conn, rejected, product.changed())
+            return product
+
+    async def suspend(self, actor: Actor, product_id: UUID, *, note: str) -> Product:
+        """Take an approved product out of sight."""
+        async with transaction(self.pool) as conn:
+            product = await moved(conn, actor, product_id, Action.SUSPEND, note=note)
+            suspended = ProductSuspended(
+                vendor_id=product.vendor.id,
+                product_id=product.id,
+                version=product.version,
+                title=product.title,
+                note=note,
+            )
+            await self.outbox.add(conn, suspended, product.changed())
+            return product
+
+    async def reinstate(self, actor: Actor, product_id: UUID) -> Product:
+        """Put a suspended product back."""
+        async with transaction(self.pool) as conn:
+            product = await moved(conn, actor, product_id, Action.REINSTATE)
+            reinstated = ProductReinstated(
+                vendor_id=product.vendor.id, product_id=product.id, version=product.version, title=product.title
+            )
+            await self.outbox.add(conn, reinstated, product.changed())
+            return product
+
+    async def by_status(self, status: Status, *, below: UUID | None, limit: int) -> list[Product]:
+        """Everybody's products of one status, newest first."""
+        async with connection(self.pool) as conn:
+            return await store.by_status(conn, status, below=below, limit=limit)

@@ -1,0 +1,20 @@
+"""Message edge of the catalog worker: one coroutine per job type. Events go to the use cases as they are."""
+
+from dataclasses import asdict
+
+from pydantic import JsonValue
+
+from services.catalog.cache_clearing import CacheClearing
+from services.catalog.inventory.usecases import Inventory
+from shared.contracts.jobs import CheckLowStock, CleanupCache
+from shared.messaging.consumer import Attempt
+
+
+async def check_low_stock(_: CheckLowStock, __: Attempt, *, inventory: Inventory) -> JsonValue:
+    """`check-low-stock`: the result counts alerts opened and vendors told."""
+    return asdict(await inventory.check_low_stock())
+
+
+async def cleanup_cache(job: CleanupCache, attempt: Attempt, *, clearing: CacheClearing) -> JsonValue:
+    """`cleanup-cache`: the result says what was asked for, and of how many replicas."""
+    return asdict(await clearing.request(job, job_id=attempt.job_id))

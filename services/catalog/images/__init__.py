@@ -1,0 +1,1 @@
+"""Pictures of products: uploads and addresses that come in, renditions that imaging sends back, /media."""

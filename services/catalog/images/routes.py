@@ -1,0 +1,89 @@
+"""The addresses of pictures, and of the renditions that pages show."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from services.catalog.access import actor_of
+from services.catalog.answers import answer, is_known, uuid_in_path
+from services.catalog.images.errors import MediaNotFound
+from services.catalog.images.models import ORIGINALS, UPLOAD_PREFIX
+from services.catalog.images.uploads import read_upload
+from services.catalog.images.usecases import Images
+from services.catalog.products.schemas import PictureBody, product_for_vendor
+from services.catalog.products.usecases import Products
+from shared.blobs import BlobNotFound, Blobs, content_key, content_type_of
+from shared.web.bodies import read_body
+from shared.web.identity import IDENTITY
+
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""A key names its content: what it stands for never changes."""
+_RENDITION_KEY: Final = re.compile(r"renditions/[0-9a-f]{2}/[0-9a-f]{64}/v\d{1,4}/[a-z]{1,20}\.(?:webp|jpg)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRoutes:
+    """Pictures of a vendor's products, and the renditions that pages show."""
+
+    images: Images
+    products: Products
+    blobs: Blobs
+
+    def routes(self) -> list[web.RouteDef]:
+        """Register these."""
+        return [
+            web.post("/api/vendor/products/{id}/images", self.add),
+            web.delete("/api/vendor/products/{id}/images/{image_id}", self.delete),
+            web.post("/api/vendor/products/{id}/images/{image_id}/retry", self.retry),
+            web.get("/media/{key:.+}", self.media),
+        ]
+
+    async def add(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products/{id}/images`: multipart with `file`, or JSON with `url`.
+
+        201 with the product and `image_id`, which one is new.
+        """
+        actor, product_id = actor_of(request), uuid_in_path(request)
+        if request.content_type.startswith("multipart/"):
+            # Whose product it is comes first: nobody stores files under another vendor's product.
+            await self.products.one(product_id, vendor_id=request[IDENTITY].vendor_id)
+            upload = await read_upload(request)
+            key = content_key(ORIGINALS, upload.content, upload.extension)
+            await self.blobs.put(key, upload.content)
+            source, alt = f"{UPLOAD_PREFIX}{key}", upload.alt
+        else:
+            body = await read_body(request, PictureBody)
+            source, alt = body.url, body.alt
+        product, image_id = await self.images.add(actor, product_id, source=source, alt=alt)
+        return answer(
+            {**product_for_vendor(product), "image_id": image_id},
+            status=201,
+            etag=product.etag,
+            headers={"Location": f"/api/vendor/products/{product_id}"},
+        )
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """`DELETE /api/vendor/products/{id}/images/{image_id}`."""
+        await self.images.delete(actor_of(request), uuid_in_path(request), uuid_in_path(request, "image_id"))
+        return web.Response(status=204)
+
+    async def retry(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products/{id}/images/{image_id}/retry`."""
+        product = await self.images.retry(actor_of(request), uuid_in_path(request), uuid_in_path(request, "image_id"))
+        return answer(product_for_vendor(product), status=202, etag=product.etag)
+
+    async def media(self, request: web.Request) -> web.Response:
+        """`GET /media/{key}`: renditions only, by the very form of their keys."""
+        key = request.match_info["key"]
+        if _RENDITION_KEY.fullmatch(key) is None:
+            raise MediaNotFound
+        headers = {"Cache-Control": FOR_EVER, "ETag": f'"{key}"'}
+        if is_known(request, key):
+            return web.Response(status=304, headers=headers)
+        try:
+            content = await self.blobs.get(key)
+        except BlobNotFound as exc:
+            raise MediaNotFound from exc
+        return web.Response(body=content, headers={**headers, "Content-Type": content_type_of(key)})

@@ -1,0 +1,104 @@
+"""All SQL about pictures. Every function takes the caller's connection."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from services.catalog.images.models import AskedAgain, Failed, NewPicture
+from shared.contracts.events import ImageProcessed
+from shared.db.pool import Connection
+
+INSERT: Final = """
+    -- Pictures that wait for their renditions, each with the event that asks for them.
+    INSERT INTO catalog.images (id, product_id, position, alt, source, status, asked_by)
+    SELECT id, product_id, position, alt, source, 'pending', asked_by
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::uuid[])
+        AS i (id, product_id, position, alt, source, asked_by)
+"""
+PLACES: Final = """
+    -- How many pictures a product has, and the first position behind them.
+    SELECT count(*)::int AS pictures, coalesce(max(position) + 1, 0)::int AS next FROM catalog.images
+    WHERE product_id = $1
+"""
+DELETE: Final = """
+    -- Remove a picture; its files stay, other products may show the same ones.
+    DELETE FROM catalog.images WHERE id = $1 AND product_id = $2 RETURNING id
+"""
+FOR_RETRY: Final = """
+    -- A picture as it is, held until the transaction ends.
+    SELECT id, product_id, source, round, status FROM catalog.images WHERE id = $1 AND product_id = $2 FOR UPDATE
+"""
+ASK_AGAIN: Final = """
+    -- Wait for another answer.
+    UPDATE catalog.images SET status = 'pending', round = round + 1, asked_by = $2, failure = NULL WHERE id = $1
+"""
+READY: Final = """
+    -- Take the renditions, once, of the round that was asked for last; no row back for a repeated or older answer.
+    UPDATE catalog.images
+    SET status = 'ready', original_key = $3, width = $4, height = $5, placeholder = $6, renditions = $7, failure = NULL
+    WHERE id = $1 AND round = $2 AND status <> 'ready'
+    RETURNING product_id
+"""
+FAILED: Final = """
+    -- The answer that is awaited will not come; no row back when another one is awaited by now.
+    UPDATE catalog.images SET status = 'failed', failure = $2 WHERE asked_by = $1 AND status = 'pending'
+    RETURNING id, product_id
+"""
+
+
+async def insert(conn: Connection, pictures: Sequence[NewPicture], asked_by: Sequence[UUID]) -> None:
+    """Write pictures, each with the id of the event that asks for its renditions."""
+    await conn.execute(
+        INSERT,
+        [picture.id for picture in pictures],
+        [picture.product_id for picture in pictures],
+        [picture.position for picture in pictures],
+        [picture.alt for picture in pictures],
+        [picture.source for picture in pictures],
+        asked_by,
+    )
+
+
+async def places(conn: Connection, product_id: UUID) -> tuple[int, int]:
+    """How many pictures a product has, and the next free position."""
+    row = await conn.fetchrow(PLACES, product_id)
+    assert row is not None
+    return row["pictures"], row["next"]
+
+
+async def delete(conn: Connection, image_id: UUID, product_id: UUID) -> bool:
+    """Remove a picture; False when the product has no such one."""
+    return await conn.fetchval(DELETE, image_id, product_id) is not None
+
+
+async def for_retry(conn: Connection, image_id: UUID, product_id: UUID) -> AskedAgain | None:
+    """Read a picture and hold it."""
+    row = await conn.fetchrow(FOR_RETRY, image_id, product_id)
+    return None if row is None else AskedAgain(**row)
+
+
+async def ask_again(conn: Connection, image_id: UUID, asked_by: UUID) -> None:
+    """Wait for the answer to another event."""
+    await conn.execute(ASK_AGAIN, image_id, asked_by)
+
+
+async def ready(conn: Connection, event: ImageProcessed) -> UUID | None:
+    """Take the renditions; the product's id, or None for an answer that is not awaited."""
+    renditions = [rendition.model_dump() for rendition in event.renditions]
+    product_id: UUID | None = await conn.fetchval(
+        READY,
+        event.image_id,
+        event.round,
+        event.original_key,
+        event.width,
+        event.height,
+        event.placeholder,
+        renditions,
+    )
+    return product_id
+
+
+async def failed(conn: Connection, asked_by: UUID, why: str) -> Failed | None:
+    """Mark the picture that an event asked for as failed, if it still waits."""
+    row = await conn.fetchrow(FAILED, asked_by, why)
+    return None if row is None else Failed(**row)

@@ -1,0 +1,1 @@
+"""Orders: what channels sold, and what that takes from stock."""

@@ -1,0 +1,67 @@
+"""What is sent to and answered by the addresses of orders."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from services.catalog.inventory.models import MAX_PIECES
+from services.catalog.orders.errors import OrderInTheFuture
+from services.catalog.orders.models import Order, Placing, Wanted
+from services.catalog.products.schemas import PriceBody
+from shared.clock import utc_now
+from shared.web.bodies import Body
+
+MAX_LINES: Final = 200
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+
+
+class LineBody(Body):
+    """One line; `unit_price` is what the buyer paid for one piece."""
+
+    product_id: UUID
+    quantity: Annotated[int, Field(ge=1, le=MAX_PIECES // MAX_LINES)]
+    unit_price: PriceBody
+
+
+class OrderBody(Body):
+    """An order of a channel, by the channel's own number."""
+
+    external_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")]
+    placed_at: AwareDatetime | None = None
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
+
+    def placing(self) -> Placing:
+        """The same as a value. Raises `OrderInTheFuture`."""
+        if self.placed_at is not None and self.placed_at > utc_now() + CLOCKS_DIFFER:
+            raise OrderInTheFuture
+        return Placing(
+            self.external_id,
+            self.placed_at,
+            tuple(Wanted(line.product_id, line.quantity, line.unit_price.money()) for line in self.lines),
+        )
+
+
+def order_shape(order: Order) -> Mapping[str, Any]:
+    """An order as its channel sees it."""
+    return {
+        "id": order.id,
+        "external_id": order.external_id,
+        "status": order.status.value,
+        "placed_at": order.placed_at,
+        "cancelled_at": order.cancelled_at,
+        "lines": [
+            {
+                "product_id": line.product_id,
+                "title": line.title,
+                "quantity": line.quantity,
+                "unit_price": {
+                    "amount_minor": line.unit_price.amount_minor,
+                    "currency": line.unit_price.currency,
+                },
+            }
+            for line in order.lines
+        ],
+    }

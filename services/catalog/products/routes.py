@@ -1,0 +1,190 @@
+"""The addresses of products: a vendor's own, and the catalogue that everybody reads."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from services.catalog.access import actor_of
+from services.catalog.addresses import parsed_id
+from services.catalog.answers import (
+    PageQuery,
+    answer,
+    answer_page,
+    answer_unless_known,
+    position_in,
+    uuid_in_path,
+)
+from services.catalog.audit import TOP
+from services.catalog.idempotency import REPLAYED, once_key
+from services.catalog.models import SLUG_PATTERN
+from services.catalog.products.errors import ProductNotFound
+from services.catalog.products.models import Product
+from services.catalog.products.schemas import (
+    CatalogueQuery,
+    ChangesBody,
+    OfferBody,
+    VendorListQuery,
+    product_for_all,
+    product_for_vendor,
+    timeline_entry,
+)
+from services.catalog.products.usecases import Products
+from services.catalog.versions import VersionMismatch
+from shared.web.bodies import read_body, read_query
+from shared.web.identity import IDENTITY
+
+_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})(?:\.\d{1,18})*"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductRoutes:
+    """A vendor's own products, and the catalogue that everybody reads."""
+
+    products: Products
+
+    def routes(self) -> list[web.RouteDef]:
+        """Register these."""
+        return [
+            web.post("/api/vendor/products", self.create),
+            web.get("/api/vendor/products", self.list_own),
+            web.get("/api/vendor/products/{id}", self.show_own),
+            web.patch("/api/vendor/products/{id}", self.change),
+            web.delete("/api/vendor/products/{id}", self.delete),
+            web.post("/api/vendor/products/{id}/submit", self.submit),
+            web.post("/api/vendor/products/{id}/withdraw", self.withdraw),
+            web.post("/api/vendor/products/{id}/archive", self.archive),
+            web.get("/api/vendor/products/{id}/timeline", self.timeline),
+            web.get("/api/admin/products/{id}/timeline", self.timeline),
+            web.get("/api/products", self.catalogue),
+            web.get("/api/products/{id}", self.show),
+        ]
+
+    async def create(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products`: 201 with the product and the address of its jobs."""
+        body = await read_body(request, OfferBody)
+        actor = actor_of(request)
+        once = await once_key(request, request[IDENTITY].account_id)
+        made = await self.products.create(actor, body.offer(), once=once)
+        return answer(
+            product_for_vendor(made.product),
+            status=201,
+            etag=made.product.etag,
+            headers={"Location": f"/api/vendor/products/{made.product.id}", **({} if made.is_new else REPLAYED)},
+        )
+
+    async def list_own(self, request: web.Request) -> web.Response:
+        """`GET /api/vendor/products`."""
+        query = read_query(request, VendorListQuery)
+        found = await self.products.of_vendor(
+            _vendor_id(request), status=query.status, below=_id_behind(request, query), limit=query.limit + 1
+        )
+        return answer_page(request, query, found, shape=product_for_vendor, position=_id_of)
+
+    async def show_own(self, request: web.Request) -> web.Response:
+        """`GET /api/vendor/products/{id}`."""
+        product = await self.products.one(uuid_in_path(request), vendor_id=_vendor_id(request))
+        return answer_unless_known(request, product_for_vendor(product), etag=product.etag)
+
+    async def change(self, request: web.Request) -> web.Response:
+        """`PATCH /api/vendor/products/{id}`, with `If-Match`."""
+        version = expected_version(request)
+        body = await read_body(request, ChangesBody)
+        products = self.products
+        product = await products.change(actor_of(request), uuid_in_path(request), body.changes(), version=version)
+        return answer(product_for_vendor(product), etag=product.etag)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """`DELETE /api/vendor/products/{id}`: archives it; orders and reports still know it."""
+        await self.products.archive(actor_of(request), uuid_in_path(request))
+        return web.Response(status=204)
+
+    async def submit(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products/{id}/submit`."""
+        product = await self.products.submit(actor_of(request), uuid_in_path(request))
+        return answer(product_for_vendor(product), etag=product.etag)
+
+    async def withdraw(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products/{id}/withdraw`."""
+        product = await self.products.withdraw(actor_of(request), uuid_in_path(request))
+        return answer(product_for_vendor(product), etag=product.etag)
+
+    async def archive(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/products/{id}/archive`."""
+        product = await self.products.archive(actor_of(request), uuid_in_path(request))
+        return answer(product_for_vendor(product), etag=product.etag)
+
+    async def timeline(self, request: web.Request) -> web.Response:
+        """`GET /api/vendor/products/{id}/timeline` and the same for admins."""
+        query = read_query(request, PageQuery)
+        entries = await self.products.timeline(
+            uuid_in_path(request),
+            vendor_id=request[IDENTITY].vendor_id,
+            below=_id_behind(request, query) or TOP,
+            limit=query.limit + 1,
+        )
+        return answer_page(request, query, entries, shape=timeline_entry, position=lambda entry: [str(entry.id)])
+
+    async def catalogue(self, request: web.Request) -> web.Response:
+        """`GET /api/products`."""
+        query = read_query(request, CatalogueQuery)
+        products, limit = self.products, query.limit + 1
+        if query.sort == "newest":
+            found = await products.newest(query.wanted(), below=_id_behind(request, query), limit=limit)
+            return answer_page(request, query, found, shape=product_for_all, position=_id_of)
+        found = await products.by_price(
+            query.wanted(), dearest_first=query.sort == "-price", behind=_price_behind(request, query), limit=limit
+        )
+        return answer_page(
+            request, query, found, shape=product_for_all, position=lambda one: [one.price.amount_minor, str(one.id)]
+        )
+
+    async def show(self, request: web.Request) -> web.Response:
+        """`GET /api/products/{id}`, by id or slug."""
+        key = request.match_info["id"]
+        product = await self.products.shown(_id_or_slug(key))
+        return answer_unless_known(request, product_for_all(product), etag=product.etag)
+
+
+def expected_version(request: web.Request) -> int:
+    """The product's version in `If-Match`: the ETag's first part, since stock moves without the product changing.
+
+    Raises 428 when there is none, `VersionMismatch` when it is no ETag of ours.
+    """
+    given = request.headers.get("If-Match")
+    if given is None:
+        raise web.HTTPPreconditionRequired(reason="Send If-Match with the ETag of what you read.")
+    match = _ETAG.fullmatch(given.strip())
+    if match is None:
+        raise VersionMismatch("If-Match names no version of this.")
+    return int(match[1])
+
+
+def _vendor_id(request: web.Request) -> UUID:
+    vendor_id = request[IDENTITY].vendor_id
+    assert vendor_id is not None, "the access table lets only vendors in here"
+    return vendor_id
+
+
+def _id_of(product: Product) -> list[str | int]:
+    return [str(product.id)]
+
+
+def _id_behind(request: web.Request, query: PageQuery) -> UUID | None:
+    position = position_in(request, query)
+    return None if position is None else UUID(str(position[0]))
+
+
+def _price_behind(request: web.Request, query: PageQuery) -> tuple[int, UUID] | None:
+    position = position_in(request, query)
+    return None if position is None else (int(position[0]), UUID(str(position[1])))
+
+
+def _id_or_slug(key: str) -> UUID | str:
+    """What a path names. Raises `ProductNotFound` for what can be neither."""
+    identifier = parsed_id(key)
+    if identifier is None and re.fullmatch(SLUG_PATTERN, key) is None:
+        raise ProductNotFound.any()
+    return identifier or key

@@ -1,0 +1,226 @@
+"""What is sent to and answered by the addresses of products."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from services.catalog.answers import PageQuery
+from services.catalog.audit import Entry
+from services.catalog.inventory.models import MAX_PIECES
+from services.catalog.products.models import MAX_PICTURES, Picture, Product, Status, submission_event_id
+from services.catalog.products.store import Changes, Filter
+from services.catalog.products.usecases import GivenPicture, Offer
+from shared.contracts.base import Money
+from shared.web.bodies import Body
+
+MAX_SAFE_INTEGER: Final = 2**53
+"""Beyond it JSON readers disagree (RFC 8259, section 6)."""
+
+
+def _printable(text: str) -> str:
+    if not all(character.isprintable() for character in text):
+        raise ValueError("one line of printable characters")
+    return text
+
+
+Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+]
+Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+Alt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=1900)]
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=60)]
+AttributeValue = (
+    Annotated[str, StringConstraints(max_length=500)]
+    | bool
+    | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+    | Annotated[float, Field(allow_inf_nan=False)]
+)
+Attributes = Annotated[dict[AttributeName, AttributeValue], Field(max_length=50)]
+Pieces = Annotated[int, Field(ge=0, le=MAX_PIECES)]
+Minor = Annotated[int, Field(ge=0, le=10**12)]
+
+
+class PriceBody(Body):
+    """An amount in the currency's smallest unit."""
+
+    amount_minor: Minor
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+    def money(self) -> Money:
+        """The same as a value."""
+        return Money(amount_minor=self.amount_minor, currency=self.currency)
+
+
+class PictureBody(Body):
+    """A picture by its address."""
+
+    url: Address
+    alt: Alt = ""
+
+
+class OfferBody(Body):
+    """A new product."""
+
+    sku: Sku
+    title: Title
+    description: Description
+    price: PriceBody
+    category: Slug
+    on_hand: Pieces
+    attributes: Attributes = Field(default_factory=dict)
+    images: Annotated[list[PictureBody], Field(max_length=MAX_PICTURES, default_factory=list)]
+    submit: bool = True
+
+    def offer(self) -> Offer:
+        """The same as a value."""
+        return Offer(
+            sku=self.sku,
+            title=self.title,
+            description=self.description,
+            price=self.price.money(),
+            category=self.category,
+            on_hand=self.on_hand,
+            attributes=self.attributes,
+            pictures=tuple(GivenPicture(image.url, image.alt) for image in self.images),
+            submit=self.submit,
+        )
+
+
+class ChangesBody(Body):
+    """What to change; what is not given stays. Stock has its own address."""
+
+    title: Title | None = None
+    description: Description | None = None
+    price: PriceBody | None = None
+    category: Slug | None = None
+    attributes: Attributes | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "ChangesBody":
+        if not self.model_fields_set or any(getattr(self, name) is None for name in self.model_fields_set):
+            raise ValueError("give at least one field, and a value for each")
+        return self
+
+    def changes(self) -> Changes:
+        """The same as a value."""
+        return Changes(
+            title=self.title,
+            description=self.description,
+            category=self.category,
+            attributes=self.attributes,
+            price=None if self.price is None else self.price.money(),
+        )
+
+
+class VendorListQuery(PageQuery):
+    """A vendor's own products."""
+
+    status: Status | None = None
+
+
+class CatalogueQuery(PageQuery):
+    """What a reader of the catalogue looks for. Prices in minor units."""
+
+    q: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)] | None = None
+    category: Slug | None = None
+    vendor: Slug | None = None
+    min_price: Minor | None = None
+    max_price: Minor | None = None
+    in_stock: bool | None = None
+    sort: Literal["newest", "price", "-price"] = "newest"
+
+    def wanted(self) -> Filter:
+        """The same as a value."""
+        return Filter(
+            category=self.category,
+            vendor=self.vendor,
+            pattern=None if self.q is None else f"%{_literally(self.q)}%",
+            min_price=self.min_price,
+            max_price=self.max_price,
+            in_stock=self.in_stock,
+        )
+
+
+def product_for_vendor(product: Product) -> Mapping[str, Any]:
+    """A product as its vendor and the admins see it."""
+    return {
+        **_product(product),
+        "status": product.status.value,
+        "on_hand": product.on_hand,
+        "reasons": list(product.reasons),
+        "submissions": product.submissions,
+        "images": [_picture_for_vendor(picture) for picture in product.pictures],
+        "jobs": jobs_of(product),
+    }
+
+
+def product_for_all(product: Product) -> Mapping[str, Any]:
+    """A product as the public sees it: with the pictures that are ready."""
+    return {
+        **_product(product),
+        "status": product.status.value,
+        "in_stock": product.on_hand > 0,
+        "images": [_picture(picture) for picture in product.pictures if picture.renditions],
+    }
+
+
+def jobs_of(product: Product) -> str | None:
+    """Where the vendor sees the jobs of the last submission."""
+    if not product.submissions:
+        return None
+    return f"/api/vendor/jobs?cause={submission_event_id(product.id, product.submissions)}"
+
+
+def timeline_entry(entry: Entry) -> Mapping[str, Any]:
+    """A line of a product's history. Which person of the marketplace decided is not told."""
+    return {"id": entry.id, "at": entry.at, "action": entry.action, "role": entry.role, "detail": entry.detail}
+
+
+def _product(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "sku": product.sku,
+        "slug": product.slug,
+        "title": product.title,
+        "description": product.description,
+        "price": {"amount_minor": product.price.amount_minor, "currency": product.price.currency},
+        "category": product.category,
+        "attributes": product.attributes,
+        "vendor": {"id": product.vendor.id, "name": product.vendor.name, "slug": product.vendor.slug},
+        "version": product.version,
+        "created_at": product.created_at,
+        "updated_at": product.updated_at,
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    return {
+        "id": picture.id,
+        "status": picture.status.value,
+        "alt": picture.alt,
+        "placeholder": picture.placeholder,
+        "renditions": [
+            {
+                "preset": rendition.preset,
+                "format": rendition.format,
+                "width": rendition.width,
+                "height": rendition.height,
+                "bytes": rendition.bytes,
+                "url": f"/media/{rendition.key}",
+            }
+            for rendition in picture.renditions
+        ],
+    }
+
+
+def _picture_for_vendor(picture: Picture) -> dict[str, Any]:
+    return {**_picture(picture), "failure": picture.failure}
+
+
+def _literally(text: str) -> str:
+    """`text` for ILIKE, its wildcards taken as they are."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

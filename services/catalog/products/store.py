@@ -1,0 +1,334 @@
+"""All SQL about products. Every function takes the caller's connection."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from pydantic import JsonValue
+
+from services.catalog.products.errors import SkuTaken, UnknownCategory
+from services.catalog.products.models import (
+    Picture,
+    PictureStatus,
+    Product,
+    Rendition,
+    Status,
+    Transition,
+    VendorOf,
+)
+from shared.contracts.base import Money
+from shared.db.pool import Connection
+
+INSERT: Final = """
+    -- A new product; its stock row is inventory's.
+    INSERT INTO catalog.products
+        (id, vendor_id, sku, slug, title, description, price_minor, currency, category, attributes, status, submissions)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
+MOVE: Final = """
+    -- Change the status if it is still one the action begins in; no row back if it is not.
+    UPDATE catalog.products
+    SET status = $3, reasons = $4, version = version + 1, updated_at = now(),
+        submissions = submissions + ($3 = 'pending')::int
+    WHERE id = $1 AND status = ANY($2::text[]) AND ($5::uuid IS NULL OR vendor_id = $5)
+    RETURNING version
+"""
+CHANGE: Final = """
+    -- Set what is given if the row is still at the version the caller read; no row back if it is not.
+    UPDATE catalog.products
+    SET title = coalesce($4, title), description = coalesce($5, description), category = coalesce($6, category),
+        attributes = coalesce($7::jsonb, attributes), price_minor = coalesce($8, price_minor),
+        currency = coalesce($9, currency), version = version + 1, updated_at = now()
+    WHERE id = $1 AND vendor_id = $2 AND version = $3 AND status = ANY($10::text[])
+    RETURNING version
+"""
+TOUCH: Final = """
+    -- Raise the version (and hold the row) because something shown with it changes; no row back if it may not.
+    UPDATE catalog.products SET version = version + 1, updated_at = now()
+    WHERE id = $1 AND ($2::uuid IS NULL OR vendor_id = $2) AND status = ANY($3::text[])
+    RETURNING version, slug, status, vendor_id
+"""
+
+_COLUMNS: Final = """
+    SELECT p.id, p.sku, p.slug, p.title, p.description, p.price_minor, p.currency, p.category, p.attributes,
+           p.status, p.reasons, p.submissions, p.version, p.created_at, p.updated_at,
+           v.id AS vendor_id, v.slug AS vendor_slug, v.name AS vendor_name, v.version AS vendor_version,
+           s.on_hand, s.version AS stock_version,
+           (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                       'id', i.id, 'status', i.status, 'alt', i.alt, 'placeholder', i.placeholder,
+                       'renditions', i.renditions, 'failure', i.failure) ORDER BY i.position), '[]')
+            FROM catalog.images i WHERE i.product_id = p.id) AS pictures
+    FROM catalog.products p
+    JOIN catalog.vendors v ON v.id = p.vendor_id
+    JOIN catalog.stock s ON s.product_id = p.id
+"""
+_SHOWN: Final = "p.status = 'approved' AND v.status = 'active'"
+_FILTER: Final = """
+    AND ($2::text IS NULL OR p.category = $2)
+    AND ($3::text IS NULL OR v.slug = $3 OR v.id::text = $3)
+    AND ($4::text IS NULL OR p.title ILIKE $4 OR p.sku ILIKE $4)
+    AND ($5::bigint IS NULL OR p.price_minor >= $5)
+    AND ($6::bigint IS NULL OR p.price_minor <= $6)
+    AND ($7::boolean IS NULL OR (s.on_hand > 0) = $7)
+"""
+
+ONE: Final = f"""
+    -- A product as its vendor ($2) or, without one, an admin sees it.
+    {_COLUMNS} WHERE p.id = $1 AND ($2::uuid IS NULL OR p.vendor_id = $2)
+"""
+SHOWN_BY_ID: Final = f"""
+    -- A product of the catalogue.
+    {_COLUMNS} WHERE p.id = $1 AND {_SHOWN}
+"""
+SHOWN_BY_SLUG: Final = f"""
+    -- A product of the catalogue, by its name in addresses.
+    {_COLUMNS} WHERE p.slug = $1 AND {_SHOWN}
+"""
+OF_VENDOR: Final = f"""
+    -- A vendor's products below a position, newest first.
+    {_COLUMNS} WHERE p.vendor_id = $1 AND ($2::text IS NULL OR p.status = $2) AND ($3::uuid IS NULL OR p.id < $3)
+    ORDER BY p.id DESC LIMIT $4
+"""
+BY_STATUS: Final = f"""
+    -- Everybody's products of one status below a position, newest first.
+    {_COLUMNS} WHERE p.status = $1 AND ($2::uuid IS NULL OR p.id < $2)
+    ORDER BY p.id DESC LIMIT $3
+"""
+NEWEST: Final = f"""
+    -- The catalogue below a position, newest first.
+    {_COLUMNS} WHERE {_SHOWN} {_FILTER} AND ($8::uuid IS NULL OR p.id < $8)
+    ORDER BY p.id DESC LIMIT $1
+"""
+CHEAPEST: Final = f"""
+    -- The catalogue above a position, lowest price first.
+    {_COLUMNS} WHERE {_SHOWN} {_FILTER} AND ($8::bigint IS NULL OR (p.price_minor, p.id) > ($8, $9::uuid))
+    ORDER BY p.price_minor, p.id LIMIT $1
+"""
+DEAREST: Final = f"""
+    -- The catalogue below a position, highest price first.
+    {_COLUMNS} WHERE {_SHOWN} {_FILTER} AND ($8::bigint IS NULL OR (p.price_minor, p.id) < ($8, $9::uuid))
+    ORDER BY p.price_minor DESC, p.id DESC LIMIT $1
+"""
+VENDOR_STATUS: Final = """
+    -- Whether a vendor may sell, and what it is called; held until the transaction ends.
+    SELECT name, status FROM catalog.vendors WHERE id = $1 FOR SHARE
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewProduct:
+    """What is written of a new product."""
+
+    id: UUID
+    vendor_id: UUID
+    sku: str
+    slug: str
+    title: str
+    description: str
+    price: Money
+    category: str
+    attributes: Mapping[str, JsonValue]
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to set; None leaves it as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    category: str | None = None
+    attributes: Mapping[str, JsonValue] | None = None
+    price: Money | None = None
+
+    @property
+    def is_content(self) -> bool:
+        """Whether something is among it that an admin decides about."""
+        return any(value is not None for value in (self.title, self.description, self.category, self.attributes))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a reader of the catalogue looks for. `pattern` is one of ILIKE. Prices in minor units."""
+
+    category: str | None = None
+    vendor: str | None = None
+    pattern: str | None = None
+    min_price: int | None = None
+    max_price: int | None = None
+    in_stock: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The row whose version was just raised."""
+
+    version: int
+    slug: str
+    status: str
+    vendor_id: UUID
+
+
+async def insert(conn: Connection, new: NewProduct) -> None:
+    """Write a product. Raises `SkuTaken` and `UnknownCategory`."""
+    try:
+        await conn.execute(
+            INSERT,
+            new.id,
+            new.vendor_id,
+            new.sku,
+            new.slug,
+            new.title,
+            new.description,
+            new.price.amount_minor,
+            new.price.currency,
+            new.category,
+            dict(new.attributes),
+            new.status.value,
+            int(new.status is Status.PENDING),
+        )
+    except asyncpg.UniqueViolationError as exc:
+        if exc.constraint_name != "products_sku":
+            raise
+        raise SkuTaken.of(new.sku) from exc
+    except asyncpg.ForeignKeyViolationError as exc:
+        raise UnknownCategory.of(new.category) from exc
+
+
+async def move(
+    conn: Connection,
+    product_id: UUID,
+    transition: Transition,
+    *,
+    reasons: Sequence[Mapping[str, str]] = (),
+    vendor_id: UUID | None = None,
+) -> bool:
+    """Take a product from where the transition begins to its target. False: it is elsewhere, or not the vendor's."""
+    version = await conn.fetchval(
+        MOVE, product_id, [*transition.sources], transition.target.value, list(reasons), vendor_id
+    )
+    return version is not None
+
+
+async def change(
+    conn: Connection, product_id: UUID, changes: Changes, *, vendor_id: UUID, version: int, statuses: frozenset[Status]
+) -> bool:
+    """Set what is given, in one of the statuses and at this version only. Raises `UnknownCategory`."""
+    price = changes.price
+    try:
+        changed = await conn.fetchval(
+            CHANGE,
+            product_id,
+            vendor_id,
+            version,
+            changes.title,
+            changes.description,
+            changes.category,
+            None if changes.attributes is None else dict(changes.attributes),
+            None if price is None else price.amount_minor,
+            None if price is None else price.currency,
+            [*statuses],
+        )
+    except asyncpg.ForeignKeyViolationError as exc:
+        raise UnknownCategory.of(changes.category or "") from exc
+    return changed is not None
+
+
+async def touch(
+    conn: Connection, product_id: UUID, *, statuses: frozenset[Status], vendor_id: UUID | None = None
+) -> Touched | None:
+    """Raise the version. The row is held until the transaction ends: pictures of one product change one by one."""
+    row = await conn.fetchrow(TOUCH, product_id, vendor_id, [*statuses])
+    return None if row is None else Touched(**row)
+
+
+async def one(conn: Connection, product_id: UUID, *, vendor_id: UUID | None = None) -> Product | None:
+    """A product whatever its status; with `vendor_id` only if it is that vendor's."""
+    row = await conn.fetchrow(ONE, product_id, vendor_id)
+    return None if row is None else _product(row)
+
+
+async def shown(conn: Connection, key: UUID | str) -> Product | None:
+    """A product of the catalogue by id or slug."""
+    row = await conn.fetchrow(SHOWN_BY_ID if isinstance(key, UUID) else SHOWN_BY_SLUG, key)
+    return None if row is None else _product(row)
+
+
+async def of_vendor(
+    conn: Connection, vendor_id: UUID, *, status: Status | None, below: UUID | None, limit: int
+) -> list[Product]:
+    """A vendor's products, newest first."""
+    return [_product(row) for row in await conn.fetch(OF_VENDOR, vendor_id, status, below, limit)]
+
+
+async def by_status(conn: Connection, status: Status, *, below: UUID | None, limit: int) -> list[Product]:
+    """Everybody's products of one status, newest first."""
+    return [_product(row) for row in await conn.fetch(BY_STATUS, status.value, below, limit)]
+
+
+async def newest(conn: Connection, wanted: Filter, *, below: UUID | None, limit: int) -> list[Product]:
+    """The catalogue, newest first."""
+    return [_product(row) for row in await conn.fetch(NEWEST, limit, *_wanted(wanted), below)]
+
+
+async def by_price(
+    conn: Connection, wanted: Filter, *, dearest_first: bool, behind: tuple[int, UUID] | None, limit: int
+) -> list[Product]:
+    """The catalogue in order of price."""
+    statement = DEAREST if dearest_first else CHEAPEST
+    rows = await conn.fetch(statement, limit, *_wanted(wanted), *(behind or (None, None)))
+    return [_product(row) for row in rows]
+
+
+async def vendor_status(conn: Connection, vendor_id: UUID) -> tuple[str, bool]:
+    """A vendor's name, and whether it is active. It stays so until the transaction ends."""
+    row = await conn.fetchrow(VENDOR_STATUS, vendor_id)
+    assert row is not None, "an account's vendor exists by constraint"
+    return row["name"], row["status"] == "active"
+
+
+def _wanted(wanted: Filter) -> tuple[Any, ...]:
+    return (
+        wanted.category,
+        wanted.vendor,
+        wanted.pattern,
+        wanted.min_price,
+        wanted.max_price,
+        wanted.in_stock,
+    )
+
+
+def _product(row: asyncpg.Record) -> Product:
+    return Product(
+        id=row["id"],
+        sku=row["sku"],
+        slug=row["slug"],
+        title=row["title"],
+        description=row["description"],
+        price=Money(amount_minor=row["price_minor"], currency=row["currency"]),
+        category=row["category"],
+        attributes=row["attributes"],
+        vendor=VendorOf(row["vendor_id"], row["vendor_slug"], row["vendor_name"], row["vendor_version"]),
+        status=Status(row["status"]),
+        reasons=tuple(row["reasons"]),
+        submissions=row["submissions"],
+        version=row["version"],
+        on_hand=row["on_hand"],
+        stock_version=row["stock_version"],
+        pictures=tuple(_picture(picture) for picture in row["pictures"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def _picture(value: Mapping[str, Any]) -> Picture:
+    return Picture(
+        id=UUID(value["id"]),
+        status=PictureStatus(value["status"]),
+        alt=value["alt"],
+        placeholder=value["placeholder"],
+        renditions=tuple(Rendition(**rendition) for rendition in value["renditions"]),
+        failure=value["failure"],
+    )

@@ -1,0 +1,70 @@
+"""Composition root of the catalog worker: its jobs, and the answers that pictures wait for."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from services.catalog.cache_clearing import CacheClearing
+from services.catalog.handlers import check_low_stock, cleanup_cache
+from services.catalog.images.usecases import Images
+from services.catalog.inventory.usecases import Inventory
+from services.catalog.settings import WorkerSettings
+from shared.clock import utc_now
+from shared.contracts import events, jobs
+from shared.db.outbox import Inbox, Outbox
+from shared.db.pool import open_pool
+from shared.ids import new_id
+from shared.messaging.broker import open_broker
+from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.reader import EventTable, one_by_one, reading
+from shared.messaging.topology import build
+from shared.web.checks import all_consuming, database_answers
+from shared.web.ops import operations_port
+
+POOL_SIZE = 6
+
+
+@asynccontextmanager
+async def running(settings: WorkerSettings) -> AsyncIterator[None]:
+    """Work while the block runs. Any number of workers share the queues."""
+    async with AsyncExitStack() as stack:
+        url = settings.catalog_database_url.get_secret_value()
+        pool = await stack.enter_async_context(open_pool(url, name="catalog worker", max_size=POOL_SIZE))
+        broker = await stack.enter_async_context(
+            open_broker(settings.amqp_url.get_secret_value(), name="catalog worker")
+        )
+        outbox = Outbox("catalog")
+        images = Images(pool=pool, outbox=outbox, inbox=Inbox("catalog"))
+        inventory = Inventory(pool=pool, outbox=outbox)
+        clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
+        heard: EventTable = {
+            events.ImageProcessed: images.processed,
+            events.JobFailed: images.job_failed,
+        }
+        done: HandlerTable = {
+            jobs.CheckLowStock: partial(check_low_stock, inventory=inventory),
+            jobs.CleanupCache: partial(cleanup_cache, clearing=clearing),
+        }
+        hearing = await stack.enter_async_context(
+            reading(
+                broker,
+                "events.catalog",
+                one_by_one(heard),
+                topology=build(settings.tiers, ()),
+                grace_seconds=settings.grace_seconds,
+            )
+        )
+        working_on = await stack.enter_async_context(
+            working(
+                broker,
+                done,
+                worker=f"catalog-worker@{socket.gethostname()}:{new_id().hex[-6:]}",
+                tiers=settings.tiers,
+                grace_seconds=settings.grace_seconds,
+            )
+        )
+        checks = {"database": database_answers(pool), "broker": all_consuming((hearing, *working_on))}
+        await stack.enter_async_context(operations_port(settings, checks))
+        yield
