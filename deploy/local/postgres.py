@@ -32,7 +32,8 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
 # Two ways of not being root, which PostgreSQL refuses. In a user namespace root has another number; where
 # namespaces are refused (most containers), `nobody` with the right to reach the clone, wherever that is.
 OTHER_NUMBER = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
-CAPABILITY = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+# (access(2) ignores capabilities of ordinary users unless `no_setuid_fixup` is set; PostgreSQL asks it.)
+CAPABILITY = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *CAPABILITY)
 WAYS: tuple[tuple[str, ...], ...] = (OTHER_NUMBER, NOBODY)
 
