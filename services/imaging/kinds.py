@@ -47,6 +47,11 @@ def check_size_and_kind(original: bytes) -> str:
     return kind
 
 
+def extension_of(kind: str) -> str:
+    """The file name extension of a kind that `sniff` names."""
+    return {"JPEG": "jpg"}.get(kind, kind.lower())
+
+
 def _guess(original: bytes) -> str:
     """What a refused file seems to be, for the person who sent it."""
     head = original[:512].lstrip()

@@ -151,6 +151,7 @@ class Renderer:
         self._children: set[_Child] = set()
         self._idle: asyncio.Queue[_Child] = asyncio.Queue()
         self._replacing: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     async def render(self, original: bytes) -> Rendered:
         """Render one picture in the next free child; waits for one as long as the caller lets it.
@@ -184,25 +185,31 @@ class Renderer:
         return rendered
 
     async def start(self, workers: int) -> None:
-        """Start the children, all at once. Raises an `ExceptionGroup` if one does not come up."""
-        async with asyncio.TaskGroup() as starting:
-            for _ in range(workers):
-                starting.create_task(self._add_child())
+        """Start the children, all at once. Raises `RendererCrashed` if one does not come up."""
+        started = await asyncio.gather(*(self._add_child() for _ in range(workers)), return_exceptions=True)
+        for failure in started:  # looked at only when no child is still starting, so that `stop` finds all
+            if isinstance(failure, BaseException):
+                raise failure
 
     async def stop(self) -> None:
-        """Kill every child, working ones too."""
-        for task in self._replacing:
-            task.cancel()
-        await asyncio.gather(*self._replacing, return_exceptions=True)
+        """Kill every child; one at work ends its `render` with `RendererCrashed`. Nothing is started any more."""
+        self._is_stopping = True
         await asyncio.gather(*(child.kill() for child in self._children))
+        # Not cancelled: a subprocess whose start is cancelled half way has nobody to reap it.
+        await asyncio.gather(*self._replacing, return_exceptions=True)
 
     async def _add_child(self) -> _Child:
         child = await _Child.start(self._limits)
+        if self._is_stopping:
+            await child.kill()
+            return child
         self._children.add(child)
         self._idle.put_nowait(child)
         return child
 
     def _replace(self, child: _Child) -> None:
+        if self._is_stopping:  # and has killed this one too
+            return
         task = asyncio.create_task(self._replaced(child), name=f"replace renderer child {child.pid}")
         self._replacing.add(task)
         task.add_done_callback(self._replacing.discard)
@@ -211,7 +218,7 @@ class Renderer:
         """Put a fresh child into the place of one that is done with, trying until one starts."""
         await child.kill()
         self._children.discard(child)
-        while True:
+        while not self._is_stopping:
             try:
                 fresh = await self._add_child()
             except (RendererCrashed, OSError) as exc:

@@ -9,13 +9,14 @@ against 21, at half the memory (docs: `make bench`). Most of the time goes into 
 
 import base64
 import struct
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms
 
 from services.imaging.errors import ImageTooLarge, InvalidImage
-from services.imaging.kinds import check_size_and_kind
+from services.imaging.kinds import check_size_and_kind, extension_of
 from services.imaging.models import FORMATS, PRESETS, Format, Rendered, RenderedFile
 
 MAX_PIXELS: Final = 40_000_000
@@ -34,6 +35,8 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 """What makes a stored picture upright, by its EXIF orientation."""
+_QUARTER_TURNS: Final = frozenset(_UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
+"""Those of them that swap width and height."""
 
 _SAVE_OPTIONS: Final[dict[Format, dict[str, object]]] = {
     Format.WEBP: {"format": "WEBP", "quality": 80, "method": 4},
@@ -48,6 +51,21 @@ _DAMAGE: Final = (
 _SRGB = ImageCms.createProfile("sRGB")
 
 
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A picture as it is stored, 8 bits a channel, perhaps decoded smaller; `width` and `height` are the viewer's."""
+
+    picture: Image.Image
+    profile: bytes | None
+    turn: Image.Transpose | None
+    width: int
+    height: int
+
+    def stored(self, size: tuple[int, int]) -> tuple[int, int]:
+        """A viewer's size, before turning."""
+        return size[::-1] if self.turn in _QUARTER_TURNS else size
+
+
 def render(original: bytes) -> Rendered:
     """Make every preset in every format, upright, in sRGB, without metadata, and the placeholder.
 
@@ -56,31 +74,14 @@ def render(original: bytes) -> Rendered:
     """
     kind = check_size_and_kind(original)
     try:
-        with Image.open(BytesIO(original), formats=[kind]) as image:
-            return _render(image, kind)
+        decoded = _decode(original, kind)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise ImageTooLarge(f"The picture has more than {MAX_PIXELS:,} pixels.") from exc
     except _DAMAGE as exc:
         raise InvalidImage(f"The {kind} file is damaged: {str(exc)[:200] or type(exc).__name__}.") from exc
 
-
-def _render(image: ImageFile.ImageFile, kind: str) -> Rendered:
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageTooLarge(f"The picture is {image.width} x {image.height}; at most {MAX_PIXELS:,} pixels are taken.")
-    turn = _UPRIGHT.get(_orientation(image))
-    is_on_its_side = turn is not None and _orientation(image) >= 5
-    width, height = (image.height, image.width) if is_on_its_side else image.size
-
-    largest = PRESETS[-1].fit(width, height)
-    stored = largest[::-1] if is_on_its_side else largest
-    image.draft(None, stored)  # JPEG only: decodes at 1/2, 1/4 or 1/8 where that is still large enough
-    picture = _eight_bit(image)
-    if picture.size != stored:
-        picture = picture.resize(stored, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    picture = _in_srgb(picture, image.info.get("icc_profile"))
-    if turn is not None:
-        picture = picture.transpose(turn)
-
+    width, height = decoded.width, decoded.height
+    picture = _upright_in_srgb(decoded, PRESETS[-1].fit(width, height))
     files: list[RenderedFile] = []
     encoded: dict[tuple[int, int], dict[Format, bytes]] = {}
     for preset in reversed(PRESETS):  # each size is made from the next larger one
@@ -90,8 +91,31 @@ def _render(image: ImageFile.ImageFile, kind: str) -> Rendered:
         if size not in encoded:
             encoded[size] = {form: _encode(picture, form) for form in FORMATS}
         files = [RenderedFile(preset.name, form, *size, encoded[size][form]) for form in FORMATS] + files
-    extension = {"JPEG": "jpg"}.get(kind, kind.lower())
-    return Rendered(extension, width, height, _placeholder(picture), tuple(files))
+    return Rendered(extension_of(kind), width, height, _placeholder(picture), tuple(files))
+
+
+def _decode(original: bytes, kind: str) -> _Decoded:
+    with Image.open(BytesIO(original), formats=[kind]) as image:
+        stored_width, stored_height = image.size
+        if stored_width * stored_height > MAX_PIXELS:
+            raise ImageTooLarge(
+                f"The picture is {stored_width} x {stored_height}; at most {MAX_PIXELS:,} pixels are taken."
+            )
+        turn = _UPRIGHT.get(_orientation(image))
+        width, height = (stored_height, stored_width) if turn in _QUARTER_TURNS else image.size
+        largest = PRESETS[-1].fit(width, height)
+        # JPEG only: decodes at 1/2, 1/4 or 1/8 where that is still at least as large.
+        image.draft(None, largest[::-1] if turn in _QUARTER_TURNS else largest)
+        return _Decoded(_eight_bit(image), image.info.get("icc_profile"), turn, width, height)
+
+
+def _upright_in_srgb(decoded: _Decoded, size: tuple[int, int]) -> Image.Image:
+    """The picture at `size`. Made small first: turning and converting then cost less."""
+    picture = decoded.picture
+    if picture.size != decoded.stored(size):
+        picture = picture.resize(decoded.stored(size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    picture = _in_srgb(picture, decoded.profile)
+    return picture if decoded.turn is None else picture.transpose(decoded.turn)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.imaging.errors import InvalidImage
-from services.imaging.kinds import MAX_BYTES, check_size_and_kind
+from services.imaging.kinds import MAX_BYTES, check_size_and_kind, extension_of
 from services.imaging.models import ProcessedImage, Rendered, Rendition, content_hash, rendition_key
 from services.imaging.renderer import Renderer
 from shared.blobs import Blobs, content_key
@@ -62,7 +62,7 @@ async def _original(source: str, *, blobs: Blobs, outbound: Outbound, fetching: 
     if not answer.body:
         raise InvalidImage("The address answers with an empty file.")
     kind = check_size_and_kind(answer.body)
-    key = content_key("originals", answer.body, {"JPEG": "jpg"}.get(kind, kind.lower()))
+    key = content_key("originals", answer.body, extension_of(kind))
     await blobs.put(key, answer.body)
     return answer.body, key
 
