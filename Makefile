@@ -5,7 +5,9 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # A file's tests run in one worker, so that they can share what is dear; a test that hangs fails after two minutes.
 PARALLEL := -n 2 --dist loadfile --timeout 120
-UV_COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate
+# The smaller sets take their versions from the largest, so that one environment can hold them all.
+UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--python-version 3.11 $(if $(UPGRADE),--upgrade) $$([ $$set = quality ] || echo --constraint requirements/quality.txt)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check up down status unit integration e2e cover docs lock
@@ -66,8 +68,7 @@ docs: ## Render docs/messages.md and the schemas from the contracts
 
 lock: ## Renew requirements/*.txt from the .in files (UPGRADE=1 takes newer versions)
 	@$(SETUP) quality --no-broker
-	@cd requirements && for set in quality test run bench; do \
+	@for set in quality test run bench; do \
 		echo "  $$set"; \
-		(cd .. && $(UV_COMPILE) $(if $(UPGRADE),--upgrade) requirements/$$set.in -o requirements/$$set.txt \
-			$$([ $$set = quality ] || echo "-c requirements/quality.txt")) || exit 1; \
+		$(UV_COMPILE) requirements/$$set.in -o requirements/$$set.txt || exit 1; \
 	done

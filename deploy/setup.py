@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -149,7 +150,8 @@ def ensure_environment(wanted: str) -> None:
         UNFINISHED.touch()
         STAMP.unlink(missing_ok=True)
         pip = (PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
-        run(*pip, "install", "--require-hashes", "-r", locks[wanted])
+        with tempfile.TemporaryDirectory(dir=VENV) as scratch:  # pip leaves its own behind on Ctrl-C
+            run(*pip, "install", "--require-hashes", "-r", locks[wanted], env={"TMPDIR": scratch})
         STAMP.write_text(json.dumps({"home": home, "locks": {**installed, **digests}}))
         UNFINISHED.unlink()
 
