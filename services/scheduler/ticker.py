@@ -146,13 +146,24 @@ class Ticker:
 
     async def _listen(self, wake: asyncio.Event) -> None:
         while True:
-            gone = asyncio.Event()
             try:
-                async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
-                    conn.add_termination_listener(lambda _, gone=gone: gone.set())
-                    await conn.add_listener(store.CHANGED_CHANNEL, lambda *_: wake.set())
-                    wake.set()
-                    await gone.wait()
+                await self._listen_until_lost(wake)
             except DATABASE_GONE as exc:
                 log.warning("listen_lost", error=repr(exc))
             await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_until_lost(self, wake: asyncio.Event) -> None:
+        gone = asyncio.Event()
+
+        def changed(*_: object) -> None:
+            wake.set()
+
+        async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
+            conn.add_termination_listener(lambda _: gone.set())
+            await conn.add_listener(store.CHANGED_CHANNEL, changed)
+            wake.set()
+            try:
+                await gone.wait()
+            finally:
+                if not conn.is_closed():
+                    await conn.remove_listener(store.CHANGED_CHANNEL, changed)
