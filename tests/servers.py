@@ -1,7 +1,8 @@
 """The PostgreSQL and the RabbitMQ that tests run on: one of each per run, started when first asked for.
 
 Given ones (`SOUK_TEST_DATABASE_URL`; `SOUK_TEST_AMQP_URL` with `SOUK_TEST_MANAGEMENT_URL`) are used; else
-private ones are started under `.souk/test/`; else Docker containers. With xdist the controlling process
+private ones are started under `.souk/test/` (`SOUK_TEST_POSTGRES=/usr/lib/postgresql/15/bin` takes another
+version); else Docker containers. With xdist the controlling process
 holds them, and its workers ask it for the addresses over a loopback connection.
 """
 
@@ -43,6 +44,7 @@ class GivenServers(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SOUK_TEST_", frozen=True)
 
     database_url: str | None = None
+    postgres: Path | None = None
     amqp_url: str | None = None
     management_url: str | None = None
     is_ci: bool = Field(default=False, validation_alias="CI")
@@ -194,10 +196,10 @@ class Servers:
 
     def _private_postgres(self) -> str | None:
         try:
-            find_binaries()
+            binaries = self._given.postgres or find_binaries()
         except ServerFailed:
             return self._postgres_container() if has_docker() else None
-        server = PostgresServer(self._private_folder("postgres"), settings=FAST)
+        server = PostgresServer(self._private_folder("postgres"), settings=FAST, binaries=binaries)
         self._cleanup.callback(server.kill)
         server.start()
         return server.url

@@ -47,13 +47,18 @@ class PostgresServer:
         *,
         port: int | None = None,
         settings: Mapping[str, str] = SETTINGS,
+        binaries: Path | None = None,
     ) -> None:
-        """Prepare a server in `folder`; `port` is taken if it is free. Nothing is started or written."""
+        """Prepare a server in `folder`; `port` is taken if it is free. Nothing is started or written.
+
+        `binaries` is a folder with `postgres` and `initdb`; by default `find_binaries()`.
+        """
         self.folder = folder.resolve()
         self.port = free_port(port)
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self._settings = settings
+        self._binaries = binaries
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,7 +79,7 @@ class PostgresServer:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log.write_bytes(b"")
         self._wait_for_predecessor()
-        binaries = find_binaries()
+        binaries = self._binaries or find_binaries()
         user = ordinary_user(binaries)
         self._own(65534 if user == NOBODY else os.geteuid())
         if not self.data.exists():
