@@ -1,8 +1,8 @@
 """Passes requests on to the services that own their routes, signed with who asks.
 
 What is passed on is what the access table says, and nothing else: a row with an `owner` is a route here. The other
-services serve the same paths. Bodies of requests are taken in whole first (up to `MAX_BODY_BYTES`), so that a slow
-client does not hold a connection between services; answers are streamed.
+services serve the same paths. Bodies of requests are taken in whole first, up to the application's limit, so that a
+slow client does not hold a connection between services; answers are streamed.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from yarl import URL
 
 from services.catalog.access import ACCESS
 from services.catalog.settings import GatewaySettings
-from shared.errors import Unavailable
+from shared.errors import Unavailable, Unparsable
 from shared.log import get_logger
 from shared.web.identity import HEADER as IDENTITY_HEADER
 from shared.web.identity import IDENTITY, sign
@@ -115,14 +115,21 @@ def routes(upstreams: Mapping[str, Upstream]) -> list[web.RouteDef]:
 
 def _passing_to(upstream: Upstream) -> aiohttp.typedefs.Handler:
     async def pass_on(request: web.Request) -> web.StreamResponse:
-        body = await request.read()  # HTTPRequestEntityTooLarge over the application's limit
-        answer = await _asked(upstream, request, body)
+        answer = await _asked(upstream, request, await _body(request))
         try:
             return await _passed_back(request, answer)
         finally:
             answer.close()
 
     return pass_on
+
+
+async def _body(request: web.Request) -> bytes:
+    """The whole body: 413 over the application's limit, `Unparsable` when it cannot be decoded."""
+    try:
+        return await request.read()
+    except (ValueError, web.RequestPayloadError) as exc:
+        raise Unparsable(f"The body could not be read: {exc}") from exc
 
 
 async def _asked(upstream: Upstream, request: web.Request, body: bytes) -> aiohttp.ClientResponse:

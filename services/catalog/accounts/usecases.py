@@ -1,7 +1,6 @@
 """What accounts do: tell who calls, sign in and out, hand out and revoke API keys, change oneself."""
 
 import hmac
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from shared.errors import FieldError, InvalidInput
 from shared.ids import new_id
 
 SESSION_HOURS: Final = 12
-KEY_CACHE_SECONDS: Final = 2.0
+KEY_CACHE: Final = timedelta(seconds=2)
 MAX_CACHED_KEYS: Final = 4096
 _NO_HASH: Final = bytes(32)
 
@@ -40,7 +39,7 @@ class Callers:
 
     pool: Pool
     clock: Clock
-    _known: dict[str, tuple[KeyProof, float]] = field(default_factory=dict)
+    _known: dict[str, tuple[KeyProof, datetime]] = field(default_factory=dict)
 
     async def by_api_key(self, authorization: str) -> Caller:
         """The caller behind an `Authorization` header. Raises `InvalidCredentials`."""
@@ -65,7 +64,7 @@ class Callers:
         self._known.pop(prefix, None)
 
     async def _proof(self, prefix: str) -> KeyProof | None:
-        now = time.monotonic()
+        now = self.clock()
         known = self._known.get(prefix)
         if known is not None and known[1] > now:
             return known[0]
@@ -78,7 +77,7 @@ class Callers:
             return None
         if len(self._known) >= MAX_CACHED_KEYS:
             self._known.clear()
-        self._known[prefix] = proof, now + KEY_CACHE_SECONDS
+        self._known[prefix] = proof, now + KEY_CACHE
         return proof
 
 
