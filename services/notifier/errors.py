@@ -30,6 +30,21 @@ class MailUnavailable(Unavailable):
     code = "mail_unavailable"
 
 
+class AnswerLost(MailUnavailable):
+    """The connection went while the content was under way: the server may have taken it all the same.
+
+    The next attempt may then be this person's second copy, with the same Message-ID.
+    """
+
+    code = "answer_lost"
+
+
+class ContactsUnavailable(Unavailable):
+    """The catalog did not say who is meant: it is away, or does not accept our key. The next attempt asks again."""
+
+    code = "contacts_unavailable"
+
+
 class MailboxDeferred(Unavailable):
     """The mail server put this one recipient or content off (4xx): greylisting, a full mailbox. Others may pass."""
 

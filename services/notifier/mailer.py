@@ -15,7 +15,7 @@ from typing import Self
 import aiosmtplib
 from pydantic import SecretStr
 
-from services.notifier.errors import MailboxDeferred, MailboxRejected, MailUnavailable
+from services.notifier.errors import AnswerLost, MailboxDeferred, MailboxRejected, MailUnavailable
 from services.notifier.mime import WIRE
 from services.notifier.models import SmtpAnswer
 from shared.errors import AppError
@@ -79,10 +79,11 @@ class Mailer:
         """Hand `message` to the server for its one `To` address and return the answer that accepted it.
 
         Raises MailUnavailable (nobody's mail passes now), MailboxDeferred (this one later) and MailboxRejected
-        (this one never). When the
-        connection dies after the content was sent, the server may have taken the message all the same:
-        MailUnavailable then leads to a second copy with the same Message-ID.
+        (this one never). When the connection dies after the content was sent, the server may have taken the
+        message all the same: that MailUnavailable is an AnswerLost, and repeating it may make a second copy with
+        the same Message-ID.
         """
+        is_under_way = False
         sender, recipient = _only_address(message, "From"), _only_address(message, "To")
         try:
             async with asyncio.timeout(self._server.timeout_seconds), self._connection(sender.domain) as smtp:
@@ -90,15 +91,18 @@ class Mailer:
                 encoding = "utf-8" if options else "ascii"
                 await smtp.mail(sender.addr_spec, options=options, encoding=encoding)
                 await smtp.rcpt(recipient.addr_spec, encoding=encoding)
+                is_under_way = True
                 answer = await smtp.data(message.as_bytes(policy=WIRE.clone(utf8=bool(options))))
                 return _answer(answer.code, answer.message, recipient)
         except aiosmtplib.SMTPResponseException as exc:
             refusal = _answer(exc.code, exc.message, recipient)
             raise _named(exc, refusal) from exc
         except TimeoutError as exc:
-            raise MailUnavailable(f"The mail server did not answer within {self._server.timeout_seconds:g} s.") from exc
+            raise _gone(
+                f"The mail server did not answer within {self._server.timeout_seconds:g} s.", is_under_way
+            ) from exc
         except (aiosmtplib.SMTPException, OSError) as exc:
-            raise MailUnavailable(f"The mail server cannot be reached: {_brief(str(exc), recipient)}") from exc
+            raise _gone(f"The mail server cannot be reached: {_brief(str(exc), recipient)}", is_under_way) from exc
 
     @asynccontextmanager
     async def _connection(self, local_hostname: str) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -158,6 +162,11 @@ class Mailer:
         )
         await smtp.connect()
         return smtp
+
+
+def _gone(detail: str, is_under_way: bool) -> MailUnavailable:
+    """What a lost connection means: before the content nothing was sent, after it nobody can tell."""
+    return AnswerLost(f"{detail} The mail may have been taken.") if is_under_way else MailUnavailable(detail)
 
 
 def _named(exc: aiosmtplib.SMTPResponseException, refusal: SmtpAnswer) -> AppError:

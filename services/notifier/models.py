@@ -3,18 +3,24 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 
+MAX_LISTED: Final = 50
+"""Accounts a job's result names of each sort; the rest is only counted, so that a result stays below 16 KB."""
+MAX_LISTED_ANSWER_CHARS: Final = 150
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person to write to, as the catalog knows them at the time of sending."""
+    """A person to write to, as the catalog knows them at the time of sending. `version` is the account row's."""
 
     account_id: UUID
     email: str
     name: str
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One line of an audience's inbox. `vendor_id` null means the marketplace's admins."""
+    """One line of an audience's inbox. `vendor_id` null means the marketplace's admins.
+
+    `hidden_from` are the accounts that wanted no such lines when it was written.
+    """
 
     id: UUID
     vendor_id: UUID | None
@@ -59,21 +68,89 @@ class Notification:
     params: dict[str, JsonValue]
     dedupe_key: str
     created_at: datetime
+    hidden_from: tuple[UUID, ...] = ()
     read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who looks into an inbox: their shop's, or, `vendor_id` null, the marketplace's."""
+
+    account_id: UUID
+    vendor_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """Lines of an inbox, newest first. `unread` is of the whole inbox, counted up to `MAX_UNREAD`."""
+
+    items: tuple[Notification, ...]
+    next: UUID | None
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What one person wants of one kind of message. Without a row it is all of it."""
+
+    kind: str
+    in_app: bool = True
+    email: bool = True
+
+
+ADMIN_KINDS: Final = ("product_submitted",)
+"""What the marketplace's own people are told."""
+VENDOR_KINDS: Final = (
+    "product_approved",
+    "product_rejected",
+    "product_suspended",
+    "product_reinstated",
+    "stock_low",
+)
+"""What a vendor is told."""
+MAX_UNREAD: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationResult:
+    """Whether this run wrote the line (an earlier copy of the job may have), and who did not want it."""
+
+    is_new: bool
+    skipped: tuple[UUID, ...]
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """The job's result."""
+        return {"created": self.is_new, "skipped": _listed(self.skipped), "skipped_count": len(self.skipped)}
+
+
+@dataclass(frozen=True, slots=True)
 class MailingResult:
-    """Which accounts have the letter after this run, and which were refused it with what words."""
+    """Which accounts have the letter after this run, which were refused it with what words, and which do not
+    want such letters (`skipped`)."""
 
     sent: tuple[UUID, ...]
     already_sent: tuple[UUID, ...]
     refused: tuple[tuple[UUID, str], ...]
+    skipped: tuple[UUID, ...]
 
     def as_json(self) -> dict[str, JsonValue]:
         """The job's result: ids and answers, no addresses."""
         return {
-            "sent": [str(account_id) for account_id in self.sent],
-            "already_sent": [str(account_id) for account_id in self.already_sent],
-            "refused": [{"account_id": str(account_id), "answer": answer} for account_id, answer in self.refused],
+            "sent": _listed(self.sent),
+            "already_sent": _listed(self.already_sent),
+            "refused": [
+                {"account_id": str(account_id), "answer": answer[:MAX_LISTED_ANSWER_CHARS]}
+                for account_id, answer in self.refused[:MAX_LISTED]
+            ],
+            "skipped": _listed(self.skipped),
+            "counts": {
+                "sent": len(self.sent),
+                "already_sent": len(self.already_sent),
+                "refused": len(self.refused),
+                "skipped": len(self.skipped),
+            },
         }
+
+
+def _listed(accounts: tuple[UUID, ...]) -> list[JsonValue]:
+    return [str(account_id) for account_id in accounts[:MAX_LISTED]]

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from services.notifier.mailer import MailServer, TlsMode
+from shared.messaging.topology import SEND_EMAIL
 from shared.settings import ServiceKey, ServiceSettings
 
 
@@ -38,6 +39,12 @@ class Settings(ServiceSettings):
     smtp_password: SecretStr | None = None
     smtp_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
     """For one whole message; a job's limit is 30 s."""
+    contacts_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
+    """How long an address is used without asking the catalog again, where its `account.changed` went elsewhere."""
+    delivery_days: Annotated[int, Field(ge=31, le=400)] = 35
+    """How long it is known who got which job's mail: longer than a failed job can be retried (30 days)."""
+    notification_days: Annotated[int, Field(ge=35, le=3650)] = 180
+    """How long a line stays in an inbox."""
 
     @property
     def sender(self) -> Address:
@@ -55,4 +62,5 @@ class Settings(ServiceSettings):
             user=self.smtp_user,
             password=self.smtp_password,
             timeout_seconds=self.smtp_timeout_seconds,
+            max_connections=SEND_EMAIL.concurrency,
         )

@@ -1,10 +1,10 @@
 """All SQL of the notifier, schema `notifier` only. Every method takes the caller's connection."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.notifier.models import Delivery, Notification
+from services.notifier.models import MAX_UNREAD, Delivery, Notification, Preference, Reader
 from shared.db.pool import Connection
 
 SENT_TO = """
@@ -30,26 +30,54 @@ FORGET_DELIVERIES = """
 """
 ADD_NOTIFICATION = """
     -- Put it into the inbox unless it is there: a row back only the first time.
-    INSERT INTO notifier.notifications (id, vendor_id, kind, params, dedupe_key, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO notifier.notifications (id, vendor_id, kind, params, dedupe_key, created_at, hidden_from)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id
 """
 VENDOR_INBOX = """
     -- A vendor's inbox as one of its people sees it, newest first, below a position.
-    SELECT n.id, n.vendor_id, n.kind, n.params, n.dedupe_key, n.created_at, r.read_at
+    SELECT n.id, n.vendor_id, n.kind, n.params, n.dedupe_key, n.created_at, n.hidden_from,
+           coalesce(r.read_at, m.read_at) AS read_at
     FROM notifier.notifications n
     LEFT JOIN notifier.notification_reads r ON r.notification_id = n.id AND r.account_id = $2
-    WHERE n.vendor_id = $1 AND n.id < $3
+    LEFT JOIN notifier.inbox_marks m ON m.account_id = $2 AND m.read_up_to >= n.id
+    WHERE n.vendor_id = $1 AND n.id < $3 AND $2 <> ALL (n.hidden_from)
     ORDER BY n.id DESC LIMIT $4
 """
 ADMIN_INBOX = """
     -- The admins' inbox as one of them sees it, newest first, below a position.
-    SELECT n.id, n.vendor_id, n.kind, n.params, n.dedupe_key, n.created_at, r.read_at
+    SELECT n.id, n.vendor_id, n.kind, n.params, n.dedupe_key, n.created_at, n.hidden_from,
+           coalesce(r.read_at, m.read_at) AS read_at
     FROM notifier.notifications n
     LEFT JOIN notifier.notification_reads r ON r.notification_id = n.id AND r.account_id = $1
-    WHERE n.vendor_id IS NULL AND n.id < $2
+    LEFT JOIN notifier.inbox_marks m ON m.account_id = $1 AND m.read_up_to >= n.id
+    WHERE n.vendor_id IS NULL AND n.id < $2 AND $1 <> ALL (n.hidden_from)
     ORDER BY n.id DESC LIMIT $3
+"""
+VENDOR_UNREAD = """
+    -- How many lines one of a vendor's people has not read, counted no further than the limit.
+    SELECT count(*) FROM (
+        SELECT FROM notifier.notifications n
+        WHERE n.vendor_id = $1 AND $2 <> ALL (n.hidden_from)
+          AND n.id > coalesce((SELECT m.read_up_to FROM notifier.inbox_marks m WHERE m.account_id = $2), $3)
+          AND NOT EXISTS (
+              SELECT FROM notifier.notification_reads r WHERE r.notification_id = n.id AND r.account_id = $2
+          )
+        LIMIT $4
+    ) unread
+"""
+ADMIN_UNREAD = """
+    -- How many lines one of the marketplace's people has not read, counted no further than the limit.
+    SELECT count(*) FROM (
+        SELECT FROM notifier.notifications n
+        WHERE n.vendor_id IS NULL AND $1 <> ALL (n.hidden_from)
+          AND n.id > coalesce((SELECT m.read_up_to FROM notifier.inbox_marks m WHERE m.account_id = $1), $2)
+          AND NOT EXISTS (
+              SELECT FROM notifier.notification_reads r WHERE r.notification_id = n.id AND r.account_id = $1
+          )
+        LIMIT $3
+    ) unread
 """
 MARK_READ = """
     -- Mark what this audience was sent as read by one account. What belongs to others is left alone.
@@ -58,7 +86,59 @@ MARK_READ = """
     WHERE n.id = ANY($3::uuid[]) AND n.vendor_id IS NOT DISTINCT FROM $2::uuid
     ON CONFLICT DO NOTHING
 """
+NEWEST_OF_VENDOR = """
+    -- The newest line of a vendor's inbox.
+    SELECT id FROM notifier.notifications WHERE vendor_id = $1 ORDER BY id DESC LIMIT 1
+"""
+NEWEST_OF_ADMINS = """
+    -- The newest line of the admins' inbox.
+    SELECT id FROM notifier.notifications WHERE vendor_id IS NULL ORDER BY id DESC LIMIT 1
+"""
+MARK_READ_UP_TO = """
+    -- Everything up to a line counts as read by one account; the mark only rises.
+    INSERT INTO notifier.inbox_marks AS known (account_id, read_up_to, read_at)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (account_id) DO UPDATE SET read_up_to = excluded.read_up_to, read_at = excluded.read_at
+    WHERE known.read_up_to < excluded.read_up_to
+"""
+FORGET_NOTIFICATIONS = """
+    -- Drop a batch of the oldest lines, with who has read them.
+    DELETE FROM notifier.notifications
+    WHERE id IN (SELECT id FROM notifier.notifications WHERE id < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+"""
+PREFERENCES_OF = """
+    -- What an account has chosen; kinds without a row are at their default.
+    SELECT kind, in_app, email FROM notifier.preferences WHERE account_id = $1
+"""
+FORGET_PREFERENCES = """
+    -- Back to the defaults: the first half of replacing what an account has chosen.
+    DELETE FROM notifier.preferences WHERE account_id = $1
+"""
+ADD_PREFERENCES = """
+    -- What an account has chosen; of two at once the last one holds.
+    INSERT INTO notifier.preferences (account_id, vendor_id, kind, in_app, email, changed_at)
+    SELECT $1, $2, kind, in_app, email, $6
+    FROM unnest($3::text[], $4::boolean[], $5::boolean[]) AS chosen (kind, in_app, email)
+    ON CONFLICT (account_id, kind) DO UPDATE
+    SET vendor_id = excluded.vendor_id, in_app = excluded.in_app, email = excluded.email,
+        changed_at = excluded.changed_at
+"""
+WITHOUT_MAIL = """
+    -- Which of these accounts want no letters of a kind?
+    SELECT account_id FROM notifier.preferences WHERE account_id = ANY ($1::uuid[]) AND kind = $2 AND NOT email
+"""
+VENDOR_WITHOUT_LINES = """
+    -- Who of a vendor's people wants no lines of a kind in the inbox?
+    SELECT account_id FROM notifier.preferences
+    WHERE kind = $1 AND vendor_id = $2 AND NOT in_app ORDER BY account_id
+"""
+ADMINS_WITHOUT_LINES = """
+    -- Who of the marketplace's people wants no lines of a kind in the inbox?
+    SELECT account_id FROM notifier.preferences
+    WHERE kind = $1 AND vendor_id IS NULL AND NOT in_app ORDER BY account_id
+"""
 
+OLDEST = UUID(int=0)
 NEWEST = UUID(int=(1 << 128) - 1)
 """A position above every id: the start of an inbox."""
 
@@ -97,24 +177,79 @@ async def add_notification(conn: Connection, notification: Notification) -> bool
         notification.params,
         notification.dedupe_key,
         notification.created_at,
+        list(notification.hidden_from),
     )
     return row is not None
 
 
-async def inbox(
-    conn: Connection, *, vendor_id: UUID | None, account_id: UUID, below: UUID = NEWEST, limit: int
-) -> Sequence[Notification]:
-    """A page of the inbox of a vendor (or, null, of the admins), with what `account_id` has read."""
-    if vendor_id is None:
-        rows = await conn.fetch(ADMIN_INBOX, account_id, below, limit)
+async def inbox(conn: Connection, reader: Reader, *, below: UUID = NEWEST, limit: int) -> Sequence[Notification]:
+    """A page of the reader's inbox, newest first, with what they have read."""
+    if reader.vendor_id is None:
+        rows = await conn.fetch(ADMIN_INBOX, reader.account_id, below, limit)
     else:
-        rows = await conn.fetch(VENDOR_INBOX, vendor_id, account_id, below, limit)
-    return [Notification(**row) for row in rows]
+        rows = await conn.fetch(VENDOR_INBOX, reader.vendor_id, reader.account_id, below, limit)
+    return [Notification(**{**row, "hidden_from": tuple(row["hidden_from"])}) for row in rows]
 
 
-async def mark_read(
-    conn: Connection, *, account_id: UUID, vendor_id: UUID | None, ids: Sequence[UUID], at: datetime
-) -> int:
-    """Mark `ids` as read by `account_id`; how many were unread and theirs. Safe to repeat."""
-    status = await conn.execute(MARK_READ, account_id, vendor_id, list(ids), at)
+async def unread(conn: Connection, reader: Reader) -> int:
+    """How many lines the reader has not read, `MAX_UNREAD` at most."""
+    if reader.vendor_id is None:
+        count: int = await conn.fetchval(ADMIN_UNREAD, reader.account_id, OLDEST, MAX_UNREAD)
+    else:
+        count = await conn.fetchval(VENDOR_UNREAD, reader.vendor_id, reader.account_id, OLDEST, MAX_UNREAD)
+    return count
+
+
+async def mark_read(conn: Connection, reader: Reader, *, ids: Sequence[UUID], at: datetime) -> int:
+    """Mark `ids` as read by the reader; how many of theirs had no such mark. Safe to repeat."""
+    status = await conn.execute(MARK_READ, reader.account_id, reader.vendor_id, list(ids), at)
     return int(status.split()[-1])
+
+
+async def mark_all_read(conn: Connection, reader: Reader, *, at: datetime) -> None:
+    """Count everything that is in the reader's inbox now as read. Safe to repeat."""
+    if reader.vendor_id is None:
+        newest = await conn.fetchval(NEWEST_OF_ADMINS)
+    else:
+        newest = await conn.fetchval(NEWEST_OF_VENDOR, reader.vendor_id)
+    if newest is not None:
+        await conn.execute(MARK_READ_UP_TO, reader.account_id, newest, at)
+
+
+async def forget_notifications(conn: Connection, *, below: UUID, limit: int) -> int:
+    """Drop up to `limit` lines whose id is below a position; how many went."""
+    status = await conn.execute(FORGET_NOTIFICATIONS, below, limit)
+    return int(status.split()[-1])
+
+
+async def preferences(conn: Connection, account_id: UUID) -> Mapping[str, Preference]:
+    """What an account has chosen, by kind."""
+    return {row["kind"]: Preference(**row) for row in await conn.fetch(PREFERENCES_OF, account_id)}
+
+
+async def replace_preferences(conn: Connection, reader: Reader, chosen: Sequence[Preference], *, at: datetime) -> None:
+    """Keep `chosen`, one per kind, and nothing else; in a transaction of the caller's."""
+    await conn.execute(FORGET_PREFERENCES, reader.account_id)
+    await conn.execute(
+        ADD_PREFERENCES,
+        reader.account_id,
+        reader.vendor_id,
+        [preference.kind for preference in chosen],
+        [preference.in_app for preference in chosen],
+        [preference.email for preference in chosen],
+        at,
+    )
+
+
+async def without_mail(conn: Connection, accounts: Sequence[UUID], *, kind: str) -> frozenset[UUID]:
+    """Which of these accounts want no letters of this kind."""
+    return frozenset(row["account_id"] for row in await conn.fetch(WITHOUT_MAIL, list(accounts), kind))
+
+
+async def without_lines(conn: Connection, vendor_id: UUID | None, *, kind: str) -> tuple[UUID, ...]:
+    """Who of an inbox's people wants no lines of this kind in it."""
+    if vendor_id is None:
+        rows = await conn.fetch(ADMINS_WITHOUT_LINES, kind)
+    else:
+        rows = await conn.fetch(VENDOR_WITHOUT_LINES, kind, vendor_id)
+    return tuple(row["account_id"] for row in rows)

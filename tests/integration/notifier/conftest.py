@@ -4,7 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.notifier.mailer import Mailer
+from services.notifier.usecases import Inbox, Mailroom, Preferences
+from shared.clock import utc_now
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool, open_pool
+from tests.golden import kept_mails as mails
+from tests.integration.notifier.people import People
 from tests.integration.notifier.smtp_sink import Sink, serving
+from tests.servers import Database
 
 
 @pytest.fixture
@@ -12,3 +20,42 @@ async def sink() -> AsyncIterator[Sink]:
     """A mail server without TLS and sign-in that takes everything."""
     async with serving(Sink()) as running:
         yield running
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """A database of this test's own, with the notifier's role."""
+    async with open_pool(database.url("notifier"), name="test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def people() -> People:
+    """Three admins and no vendor, until a test says otherwise."""
+    return People()
+
+
+@pytest.fixture
+async def mailroom(pool: Pool, sink: Sink, people: People) -> AsyncIterator[Mailroom]:
+    """A mailroom that mails to the sink."""
+    async with Mailer(sink.server) as mailer:
+        yield Mailroom(
+            pool=pool,
+            contacts=people,
+            mailer=mailer,
+            sender=mails.SENDER,
+            public_url=mails.PUBLIC_URL,
+            clock=utc_now,
+        )
+
+
+@pytest.fixture
+def inbox(pool: Pool) -> Inbox:
+    """The inboxes."""
+    return Inbox(pool=pool, outbox=Outbox("notifier"), clock=utc_now)
+
+
+@pytest.fixture
+def preferences(pool: Pool) -> Preferences:
+    """What people want."""
+    return Preferences(pool=pool, clock=utc_now)

@@ -17,6 +17,8 @@ from services.notifier.mailer import MailServer
 class Sink:
     """Keeps what it takes, and replies as told: by address to RCPT, or to any sender or content.
 
+    With `hang_up_at_content` it takes the content and closes before it has said so.
+
     The names of the hooks are aiosmtpd's.
     """
 
@@ -24,6 +26,7 @@ class Sink:
     replies: dict[str, str] = field(default_factory=dict)
     data_reply: str = "250 2.0.0 kept"
     sender_reply: str = "250 2.1.0 fine"
+    hang_up_at_content: bool = False
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
     sessions: list[SMTP] = field(default_factory=list)
@@ -57,6 +60,8 @@ class Sink:
         assert isinstance(envelope.content, bytes)
         if self.data_reply.startswith("250"):
             self.taken += [(address, envelope.content) for address in envelope.rcpt_tos]
+        if self.hang_up_at_content:
+            self.hang_up()
         return self.data_reply
 
 

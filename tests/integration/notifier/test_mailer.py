@@ -16,7 +16,7 @@ from services.notifier.mailer import Mailer, MailServer, TlsMode
 from services.notifier.mime import message_for
 from services.notifier.models import Contact, SmtpAnswer
 from shared.errors import AppError
-from tests.golden import mails
+from tests.golden import kept_mails as mails
 from tests.integration.notifier.smtp_sink import Sink, serving
 
 

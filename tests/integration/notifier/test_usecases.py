@@ -1,94 +1,39 @@
 """Letters and inbox lines against a real database and a real SMTP server: who gets what, how often."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.message import EmailMessage
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.notifier import store
-from services.notifier.errors import BadLetterParams, MailboxDeferred, MailboxRejected, MailUnavailable, NobodyToTell
+from services.notifier.errors import (
+    AnswerLost,
+    BadLetterParams,
+    MailboxDeferred,
+    MailboxRejected,
+    MailUnavailable,
+    NobodyToTell,
+)
 from services.notifier.mailer import Mailer
-from services.notifier.models import Contact
-from services.notifier.usecases import Inbox, Mailroom
-from shared.clock import utc_now
+from services.notifier.models import Preference, Reader, SmtpAnswer
+from services.notifier.pruner import Pruner
+from services.notifier.usecases import Inbox, Mailroom, Preferences
+from shared.clock import Clock, utc_now
 from shared.contracts.base import Audience
-from shared.contracts.jobs import SendEmail, SendNotification
-from shared.db.outbox import Outbox
-from shared.db.pool import Pool, connection, open_pool
+from shared.contracts.jobs import SendEmail
+from shared.db.pool import Pool, connection
 from shared.errors import InvalidInput
 from shared.ids import new_id
-from tests.golden import mails
+from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, TO_ADMINS, VENDOR, People
 from tests.integration.notifier.smtp_sink import Sink
-from tests.servers import Database
 
-VENDOR = UUID(int=7)
-ADA, BEN, EVE = (
-    Contact(UUID(int=number), f"{name.lower()}@example.com", name)
-    for number, name in enumerate(("Ada", "Ben", "Eve"), start=1)
-)
-TO_ADMINS = SendEmail(
-    letter="product_submitted",
-    audience=Audience(kind="admins"),
-    params={
-        "product_id": mails.PRODUCT,
-        "title": "Bowl",
-        "sku": "B-1",
-        "vendor_name": "Atelier",
-        "price_minor": 100,
-        "currency": "EUR",
-    },
-)
-APPROVED = SendNotification(
-    kind="product_approved",
-    audience=Audience(kind="vendor", vendor_id=VENDOR),
-    params={"product_id": mails.PRODUCT, "title": "Bowl"},
-    dedupe_key="product.approved:1",
-)
-
-
-@dataclass
-class People:
-    """Contacts that a test chooses."""
-
-    all_admins: list[Contact] = field(default_factory=lambda: [ADA, BEN, EVE])
-    vendors: dict[UUID, list[Contact]] = field(default_factory=dict)
-
-    async def admins(self) -> Sequence[Contact]:
-        return self.all_admins
-
-    async def vendor(self, vendor_id: UUID) -> Sequence[Contact]:
-        return self.vendors.get(vendor_id, [])
-
-
-@pytest.fixture
-async def pool(database: Database) -> AsyncIterator[Pool]:
-    async with open_pool(database.url("notifier"), name="test") as opened:
-        yield opened
-
-
-@pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-async def mailroom(pool: Pool, sink: Sink, people: People) -> AsyncIterator[Mailroom]:
-    async with Mailer(sink.server) as mailer:
-        yield Mailroom(
-            pool=pool,
-            contacts=people,
-            mailer=mailer,
-            sender=mails.SENDER,
-            public_url=mails.PUBLIC_URL,
-            clock=utc_now,
-        )
-
-
-@pytest.fixture
-def inbox(pool: Pool) -> Inbox:
-    return Inbox(pool=pool, outbox=Outbox("notifier"), clock=utc_now)
+VENDORS_EVE = Reader(EVE.account_id, VENDOR)
+VENDORS_BEN = Reader(BEN.account_id, VENDOR)
+ADMIN_ADA = Reader(ADA.account_id, None)
 
 
 async def deliveries(pool: Pool) -> dict[UUID, tuple[str, str]]:
@@ -196,46 +141,150 @@ async def test_params_that_do_not_fit_send_nothing(mailroom: Mailroom, sink: Sin
     assert sink.connections == 0
 
 
-async def test_every_attempt_carries_the_same_message_id(mailroom: Mailroom, sink: Sink, pool: Pool) -> None:
-    """A crash between the server's answer and the row: the mail goes out twice, and can be told to be one."""
+class KilledAfterTheAnswer(Mailer):
+    """Hands the message over, and is gone before anybody hears of it, as a process is at kill -9."""
+
+    async def send(self, message: EmailMessage) -> SmtpAnswer:
+        await super().send(message)
+        raise asyncio.CancelledError
+
+
+async def test_killed_between_the_answer_and_the_row_that_one_mail_comes_twice_and_can_be_told_to_be_one(
+    mailroom: Mailroom, sink: Sink, pool: Pool
+) -> None:
     job_id = new_id()
+    async with KilledAfterTheAnswer(sink.server) as mailer:
+        with pytest.raises(asyncio.CancelledError):
+            await replace(mailroom, mailer=mailer).send_email(TO_ADMINS, job_id=job_id)
+    assert (sink.recipients, await deliveries(pool)) == ([ADA.email], {})
     await mailroom.send_email(TO_ADMINS, job_id=job_id)
-    async with connection(pool) as conn:
-        await conn.execute("DELETE FROM notifier.deliveries")
-    await mailroom.send_email(TO_ADMINS, job_id=job_id)
-    identifiers = [
-        line for _, content in sink.taken for line in content.splitlines() if line.startswith(b"Message-ID: ")
-    ]
-    assert (len(identifiers), len(set(identifiers))) == (6, 3)
+    assert sink.recipients == [ADA.email, ADA.email, BEN.email, EVE.email]
+    first, second, *_ = message_ids(sink)
+    assert first == second
+    assert len(set(message_ids(sink))) == 3
+
+
+async def test_an_answer_that_was_lost_is_counted_and_the_next_attempt_sends_again(
+    mailroom: Mailroom, sink: Sink, people: People
+) -> None:
+    people.all_admins = [ADA]
+    lost, job_id = mails_counted("answer_lost"), new_id()
+    sink.hang_up_at_content = True
+    with pytest.raises(AnswerLost):
+        await mailroom.send_email(TO_ADMINS, job_id=job_id)
+    assert mails_counted("answer_lost") == lost + 1
+    sink.hang_up_at_content = False
+    assert (await mailroom.send_email(TO_ADMINS, job_id=job_id)).sent == (ADA.account_id,)
+    assert len(message_ids(sink)) == 2
+    assert len(set(message_ids(sink))) == 1
+
+
+async def test_what_becomes_of_each_mail_is_counted(mailroom: Mailroom, sink: Sink, preferences: Preferences) -> None:
+    before = {outcome: mails_counted(outcome) for outcome in ("sent", "refused", "skipped")}
+    sink.replies[ADA.email] = "550 5.1.1 no such user"
+    await preferences.replace(Reader(BEN.account_id, None), [Preference("product_submitted", email=False)])
+    await mailroom.send_email(TO_ADMINS, job_id=new_id())
+    assert {outcome: mails_counted(outcome) - before[outcome] for outcome in before} == dict.fromkeys(before, 1)
+
+
+async def test_who_wants_no_such_letters_gets_none_and_the_result_says_so(
+    mailroom: Mailroom, sink: Sink, preferences: Preferences
+) -> None:
+    await preferences.replace(ADMIN_ADA, [Preference("product_submitted", email=False)])
+    result = await mailroom.send_email(TO_ADMINS, job_id=new_id())
+    assert sink.recipients == [BEN.email, EVE.email]
+    assert result.as_json()["skipped"] == [str(ADA.account_id)]
+
+
+async def test_when_nobody_wants_the_letter_the_job_is_done(
+    mailroom: Mailroom, sink: Sink, people: People, preferences: Preferences
+) -> None:
+    people.all_admins = [ADA]
+    await preferences.replace(ADMIN_ADA, [Preference("product_submitted", email=False)])
+    result = await mailroom.send_email(TO_ADMINS, job_id=new_id())
+    assert (result.sent, result.skipped, sink.connections) == ((), (ADA.account_id,), 0)
 
 
 async def test_an_inbox_line_and_its_event_are_written_once(inbox: Inbox, pool: Pool) -> None:
-    assert await inbox.send_notification(APPROVED, job_id=new_id())
-    assert not await inbox.send_notification(APPROVED, job_id=new_id())
+    job = APPROVED.model_copy(update={"dedupe_key": "product.approved:1"})
+    assert (await inbox.send_notification(job, job_id=new_id())).is_new
+    assert not (await inbox.send_notification(job, job_id=new_id())).is_new
+    (line,) = (await inbox.page(VENDORS_EVE, below=None, limit=10)).items
     async with connection(pool) as conn:
-        (line,) = await store.inbox(conn, vendor_id=VENDOR, account_id=EVE.account_id, limit=10)
         events = [row["type"] for row in await conn.fetch("SELECT type FROM notifier.outbox")]
     assert (line.kind, line.params, line.read_at) == ("product_approved", APPROVED.params, None)
     assert events == ["notification.created"]
 
 
-async def test_each_person_keeps_their_own_unread_mark_and_touches_no_other_inbox(inbox: Inbox, pool: Pool) -> None:
+async def test_without_a_dedupe_key_the_job_is_the_key(inbox: Inbox) -> None:
+    job_id = new_id()
+    written = [(await inbox.send_notification(APPROVED, job_id=each)).is_new for each in (job_id, job_id, new_id())]
+    assert written == [True, False, True]
+
+
+async def test_each_person_keeps_their_own_unread_mark_and_touches_no_other_inbox(inbox: Inbox) -> None:
     await inbox.send_notification(APPROVED, job_id=new_id())
-    to_admins = APPROVED.model_copy(update={"audience": Audience(kind="admins"), "dedupe_key": "other"})
-    await inbox.send_notification(to_admins, job_id=new_id())
-    async with connection(pool) as conn:
-        (line,) = await store.inbox(conn, vendor_id=VENDOR, account_id=EVE.account_id, limit=10)
-        (admin_line,) = await store.inbox(conn, vendor_id=None, account_id=ADA.account_id, limit=10)
-        ids = [line.id, admin_line.id]
-        for expected in (1, 0):
-            count = await store.mark_read(conn, account_id=EVE.account_id, vendor_id=VENDOR, ids=ids, at=utc_now())
-            assert count == expected
-        (eves,) = await store.inbox(conn, vendor_id=VENDOR, account_id=EVE.account_id, limit=10)
-        (bens,) = await store.inbox(conn, vendor_id=VENDOR, account_id=BEN.account_id, limit=10)
-        (admins,) = await store.inbox(conn, vendor_id=None, account_id=EVE.account_id, limit=10)
-        older = await store.inbox(conn, vendor_id=VENDOR, account_id=EVE.account_id, below=line.id, limit=10)
-    assert eves.read_at is not None
-    assert (bens.read_at, admins.read_at, older) == (None, None, [])
+    await inbox.send_notification(APPROVED.model_copy(update={"audience": Audience(kind="admins")}), job_id=new_id())
+    (line,) = (await inbox.page(VENDORS_EVE, below=None, limit=10)).items
+    (admin_line,) = (await inbox.page(ADMIN_ADA, below=None, limit=10)).items
+    for _ in range(2):
+        assert await inbox.read(VENDORS_EVE, [line.id, admin_line.id]) == 0
+    eves, bens, adas = [
+        await inbox.page(reader, below=None, limit=10) for reader in (VENDORS_EVE, VENDORS_BEN, ADMIN_ADA)
+    ]
+    assert [(page.items[0].read_at is not None, page.unread) for page in (eves, bens, adas)] == [
+        (True, 0),
+        (False, 1),
+        (False, 1),
+    ]
+
+
+async def test_reading_all_covers_what_is_there_and_not_what_comes_later(inbox: Inbox) -> None:
+    for _ in range(3):
+        await inbox.send_notification(APPROVED, job_id=new_id())
+    assert await inbox.read_all(VENDORS_EVE) == 0
+    await inbox.send_notification(APPROVED, job_id=new_id())
+    page = await inbox.page(VENDORS_EVE, below=None, limit=10)
+    assert ([line.read_at is not None for line in page.items], page.unread) == ([False, True, True, True], 1)
+    assert (await inbox.page(VENDORS_BEN, below=None, limit=10)).unread == 4
+
+
+async def test_reading_all_of_an_empty_inbox_is_nothing(inbox: Inbox) -> None:
+    assert await inbox.read_all(ADMIN_ADA) == 0
+
+
+async def test_pages_follow_each_other_without_gap_or_repetition(inbox: Inbox) -> None:
+    for _ in range(5):
+        await inbox.send_notification(APPROVED, job_id=new_id())
+    seen: list[UUID] = []
+    below: UUID | None = None
+    for expected in (2, 2, 1):
+        page = await inbox.page(VENDORS_EVE, below=below, limit=2)
+        assert len(page.items) == expected
+        seen += [line.id for line in page.items]
+        below = page.next
+    assert (below, seen) == (None, sorted(set(seen), reverse=True))
+
+
+async def test_a_line_is_hidden_from_who_wanted_no_such_lines_when_it_came(
+    inbox: Inbox, preferences: Preferences
+) -> None:
+    await inbox.send_notification(APPROVED, job_id=new_id())
+    await preferences.replace(VENDORS_EVE, [Preference("product_approved", in_app=False)])
+    result = await inbox.send_notification(APPROVED, job_id=new_id())
+    assert result.as_json() == {"created": True, "skipped": [str(EVE.account_id)], "skipped_count": 1}
+    await preferences.replace(VENDORS_EVE, [])
+    await inbox.send_notification(APPROVED, job_id=new_id())
+    eves, bens = [await inbox.page(reader, below=None, limit=10) for reader in (VENDORS_EVE, VENDORS_BEN)]
+    assert (len(eves.items), eves.unread, len(bens.items), bens.unread) == (2, 2, 3, 3)
+
+
+async def test_a_choice_is_about_one_kind_and_one_inbox(inbox: Inbox, preferences: Preferences) -> None:
+    await preferences.replace(ADMIN_ADA, [Preference("product_submitted", in_app=False)])
+    await preferences.replace(VENDORS_EVE, [Preference("stock_low", in_app=False)])
+    assert (await inbox.send_notification(APPROVED, job_id=new_id())).skipped == ()
+    to_admins = APPROVED.model_copy(update={"kind": "product_submitted", "audience": Audience(kind="admins")})
+    assert (await inbox.send_notification(to_admins, job_id=new_id())).skipped == (ADA.account_id,)
 
 
 async def test_old_guards_are_dropped_and_young_ones_kept(mailroom: Mailroom, pool: Pool) -> None:
@@ -246,6 +295,26 @@ async def test_old_guards_are_dropped_and_young_ones_kept(mailroom: Mailroom, po
         assert await store.forget_deliveries(conn, before=utc_now(), limit=2) == 1
 
 
+async def test_the_pruner_drops_what_is_over_its_time(
+    mailroom: Mailroom, inbox: Inbox, pool: Pool, people: People
+) -> None:
+    people.all_admins = [ADA]
+    await mailroom.send_email(TO_ADMINS, job_id=new_id())
+    await inbox.send_notification(APPROVED, job_id=new_id())
+    await inbox.read(VENDORS_EVE, [(await inbox.page(VENDORS_EVE, below=None, limit=1)).items[0].id])
+    kept: list[tuple[int, int]] = []
+    for days_later in (0, 36, 181):
+        pruner = Pruner(
+            pool=pool,
+            delivery_days=35,
+            notification_days=180,
+            clock=stopped_at(utc_now() + timedelta(days=days_later)),
+        )
+        await pruner.run_once()
+        kept.append((len(await deliveries(pool)), len((await inbox.page(VENDORS_EVE, below=None, limit=9)).items)))
+    assert kept == [(1, 1), (0, 1), (0, 0)]
+
+
 STATEMENTS = {name: sql for name, sql in vars(store).items() if name.isupper() and isinstance(sql, str)}
 
 
@@ -253,6 +322,18 @@ STATEMENTS = {name: sql for name, sql in vars(store).items() if name.isupper() a
 async def test_every_statement_fits_the_schema(pool: Pool, name: str) -> None:
     async with connection(pool) as conn:
         await conn.prepare(STATEMENTS[name])
+
+
+def message_ids(sink: Sink) -> list[bytes]:
+    return [line for _, content in sink.taken for line in content.splitlines() if line.startswith(b"Message-ID: ")]
+
+
+def mails_counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("souk_mails_total", {"outcome": outcome}) or 0.0
+
+
+def stopped_at(moment: datetime) -> Clock:
+    return lambda: moment
 
 
 def replace_audience(job: SendEmail, audience: Audience) -> SendEmail:

@@ -8,7 +8,7 @@ from services.notifier.errors import BadLetterParams, UnknownLetter
 from services.notifier.letters import LETTERS, LISTED_PRODUCTS, letter_for
 from services.notifier.mime import message_for
 from services.notifier.models import Contact
-from tests.golden import mails
+from tests.golden import kept_mails as mails
 
 
 def test_every_mail_is_byte_for_byte_the_kept_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 from services.notifier.errors import MailboxRejected
 from services.notifier.mime import message_for, message_id
 from services.notifier.models import Contact
-from tests.golden import mails
+from tests.golden import kept_mails as mails
 
 
 def test_the_message_id_is_the_same_for_every_attempt_and_differs_by_person_and_job() -> None:

@@ -1,6 +1,6 @@
 """The mails whose every byte is kept under `tests/golden/mails`, and the command that writes them anew.
 
-`python -m tests.golden.mails` after a letter was changed on purpose; read the difference before it is committed.
+`python -m tests.golden.kept_mails` after a letter was changed on purpose; read the difference before it is committed.
 """
 
 from collections.abc import Iterator

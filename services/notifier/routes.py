@@ -1,0 +1,82 @@
+"""The notifier's HTTP edge, called by the gateway: everybody reads their own inbox and chooses for themselves."""
+
+from typing import Final
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from services.notifier.models import Reader
+from services.notifier.schemas import (
+    InboxAnswer,
+    InboxQuery,
+    PreferenceItem,
+    PreferencesBody,
+    ReadBody,
+    UnreadAnswer,
+)
+from services.notifier.usecases import Inbox, Preferences
+from shared.errors import Forbidden
+from shared.web.bodies import read_body, read_query
+from shared.web.identity import Role, identity_middleware, require
+from shared.web.server import new_app
+
+INBOX: Final = web.AppKey("inbox", Inbox)
+PREFERENCES: Final = web.AppKey("preferences", Preferences)
+
+
+def new_api(inbox: Inbox, preferences: Preferences, *, key: str) -> web.Application:
+    """The application that `serving` serves."""
+    app = new_app(middlewares=[identity_middleware(service="notifier", key=key)])
+    app[INBOX] = inbox
+    app[PREFERENCES] = preferences
+    app.router.add_get("/api/notifications", list_notifications)
+    app.router.add_post("/api/notifications/read", mark_read)
+    app.router.add_get("/api/notification-preferences", list_preferences)
+    app.router.add_put("/api/notification-preferences", replace_preferences)
+    return app
+
+
+async def list_notifications(request: web.Request) -> web.Response:
+    """The caller's inbox, newest first."""
+    reader, query = _reader(request), read_query(request, InboxQuery)
+    page = await request.app[INBOX].page(reader, below=query.cursor, limit=query.limit)
+    response = _json(InboxAnswer.of(page))
+    if page.next is not None:
+        following = request.rel_url.with_query({"limit": str(query.limit), "cursor": str(page.next)})
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+async def mark_read(request: web.Request) -> web.Response:
+    """Lines the caller has read."""
+    reader, body = _reader(request), await read_body(request, ReadBody)
+    inbox = request.app[INBOX]
+    unread = await (inbox.read_all(reader) if body.ids is None else inbox.read(reader, body.ids))
+    return _json(UnreadAnswer(unread=unread))
+
+
+async def list_preferences(request: web.Request) -> web.Response:
+    """What the caller wants of each kind of message they are told of."""
+    chosen = await request.app[PREFERENCES].of(_reader(request))
+    return _json(PreferencesBody(items=tuple(PreferenceItem.of(preference) for preference in chosen)))
+
+
+async def replace_preferences(request: web.Request) -> web.Response:
+    """Choose anew. One person writes their own few flags, so the last one holds and no version is asked for."""
+    reader, body = _reader(request), await read_body(request, PreferencesBody)
+    chosen = await request.app[PREFERENCES].replace(reader, [item.preference() for item in body.items])
+    return _json(PreferencesBody(items=tuple(PreferenceItem.of(preference) for preference in chosen)))
+
+
+def _reader(request: web.Request) -> Reader:
+    """The caller and their inbox: a vendor's own; the marketplace's for admin and ops. Raises Forbidden."""
+    identity = require(request, Role.VENDOR, Role.ADMIN, Role.OPS)
+    if identity.role is not Role.VENDOR:
+        return Reader(identity.account_id, None)
+    if identity.vendor_id is None:  # null would be the admins' inbox
+        raise Forbidden("This account belongs to no vendor.")
+    return Reader(identity.account_id, identity.vendor_id)
+
+
+def _json(body: BaseModel) -> web.Response:
+    return web.Response(body=body.model_dump_json().encode(), content_type="application/json")

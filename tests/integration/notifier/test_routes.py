@@ -1,0 +1,179 @@
+"""The notifier's API as the gateway calls it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+
+from services.notifier.models import VENDOR_KINDS
+from services.notifier.routes import new_api
+from services.notifier.usecases import Inbox, Preferences
+from shared.contracts.base import Audience
+from shared.ids import new_id
+from shared.web.identity import HEADER, Identity, Role, sign
+from shared.web.server import serving
+from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, VENDOR
+
+KEY = "n" * 32
+ADMIN = Identity(ADA.account_id, Role.ADMIN)
+OPS = Identity(BEN.account_id, Role.OPS)
+SELLER = Identity(EVE.account_id, Role.VENDOR, VENDOR)
+OTHER_SELLER = Identity(UUID(int=9), Role.VENDOR, UUID(int=10))
+
+
+class Api:
+    """Calls in somebody's name; answers status and JSON."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+        self.headers: dict[str, str] = {}
+
+    async def __call__(
+        self, identity: Identity, method: str, path: str, body: object = None, *, key: str = KEY
+    ) -> tuple[int, Any]:
+        token = sign(
+            identity, service="notifier", key=key, method=method, path=path.partition("?")[0], request_id="test-call"
+        )
+        async with self._session.request(method, self._url + path, json=body, headers={HEADER: token}) as answer:
+            self.headers = dict(answer.headers)
+            return answer.status, await answer.json(content_type=None)
+
+
+@pytest.fixture
+async def api(inbox: Inbox, preferences: Preferences) -> AsyncIterator[Api]:
+    app = new_api(inbox, preferences, key=KEY)
+    async with (
+        serving(app, host="127.0.0.1", port=0, grace_seconds=1) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Api(session, f"http://127.0.0.1:{port}")
+
+
+async def tell_vendor(inbox: Inbox, times: int = 1) -> None:
+    for _ in range(times):
+        await inbox.send_notification(APPROVED, job_id=new_id())
+
+
+async def test_an_inbox_is_read_page_by_page(api: Api, inbox: Inbox) -> None:
+    await tell_vendor(inbox, 3)
+    status, page = await api(SELLER, "GET", "/api/notifications?limit=2")
+    assert (status, len(page["items"]), page["unread"]) == (200, 2, 3)
+    assert page["items"][0].keys() == {"id", "kind", "params", "created_at", "read_at"}
+    assert page["items"][0]["params"] == APPROVED.params
+    assert page["items"][0]["created_at"].endswith("Z")
+    following = f"/api/notifications?limit=2&cursor={page['next']}"
+    assert api.headers["Link"] == f'<{following}>; rel="next"'
+    _, last = await api(SELLER, "GET", following)
+    assert (len(last["items"]), last["next"]) == (1, None)
+    assert "Link" not in api.headers
+
+
+async def test_everybody_sees_their_own_inbox_only(api: Api, inbox: Inbox) -> None:
+    await tell_vendor(inbox)
+    await inbox.send_notification(
+        APPROVED.model_copy(update={"audience": Audience(kind="admins"), "kind": "product_submitted"}), job_id=new_id()
+    )
+    seen = {}
+    for identity in (ADMIN, OPS, SELLER, OTHER_SELLER):
+        _, page = await api(identity, "GET", "/api/notifications")
+        seen[identity] = [line["kind"] for line in page["items"]]
+    assert seen == {
+        ADMIN: ["product_submitted"],
+        OPS: ["product_submitted"],
+        SELLER: ["product_approved"],
+        OTHER_SELLER: [],
+    }
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+async def test_lines_are_marked_as_read(api: Api, inbox: Inbox, is_all: bool) -> None:
+    await tell_vendor(inbox, 2)
+    _, page = await api(SELLER, "GET", "/api/notifications")
+    body = {"all": True} if is_all else {"ids": [page["items"][0]["id"]]}
+    left = 0 if is_all else 1
+    assert await api(SELLER, "POST", "/api/notifications/read", body) == (200, {"unread": left})
+    _, page = await api(SELLER, "GET", "/api/notifications")
+    assert [line["read_at"] is None for line in page["items"]] == [False, not is_all]
+
+
+async def test_nobody_marks_a_line_of_another_inbox(api: Api, inbox: Inbox) -> None:
+    await tell_vendor(inbox)
+    _, page = await api(SELLER, "GET", "/api/notifications")
+    ids = {"ids": [page["items"][0]["id"]]}
+    for identity in (ADMIN, OTHER_SELLER):
+        assert await api(identity, "POST", "/api/notifications/read", ids) == (200, {"unread": 0})
+    assert (await api(SELLER, "GET", "/api/notifications"))[1]["unread"] == 1
+
+
+async def test_preferences_are_on_until_chosen_otherwise(api: Api) -> None:
+    on = [{"kind": kind, "in_app": True, "email": True} for kind in VENDOR_KINDS]
+    assert await api(SELLER, "GET", "/api/notification-preferences") == (200, {"items": on})
+    admins = [{"kind": "product_submitted", "in_app": True, "email": True}]
+    assert await api(ADMIN, "GET", "/api/notification-preferences") == (200, {"items": admins})
+
+
+async def test_preferences_are_replaced_and_what_is_left_out_is_on_again(api: Api) -> None:
+    quiet = {"kind": "stock_low", "in_app": True, "email": False}
+    status, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": [quiet]})
+    assert (status, answer["items"][-1]) == (200, quiet)
+    assert (await api(SELLER, "GET", "/api/notification-preferences"))[1] == answer
+    _, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": []})
+    assert all(item["in_app"] and item["email"] for item in answer["items"])
+
+
+STOCK_LOW = {"kind": "stock_low", "in_app": True, "email": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("GET", "/api/notifications?limit=0", None, "/limit"),
+        ("GET", "/api/notifications?limit=101", None, "/limit"),
+        ("GET", "/api/notifications?cursor=x", None, "/cursor"),
+        ("GET", "/api/notifications?page=2", None, "/page"),
+        ("POST", "/api/notifications/read", {}, ""),
+        ("POST", "/api/notifications/read", {"ids": [], "all": True}, "/ids"),
+        ("POST", "/api/notifications/read", {"all": False}, "/all"),
+        ("POST", "/api/notifications/read", {"ids": ["x"]}, "/ids/0"),
+        ("POST", "/api/notifications/read", {"ids": [str(new_id())] * 101}, "/ids"),
+        ("PUT", "/api/notification-preferences", {"items": [{**STOCK_LOW, "email": "yes"}]}, "/items/0/email"),
+        ("PUT", "/api/notification-preferences", {"items": [{"kind": "stock_low"}]}, "/items/0/in_app"),
+        ("PUT", "/api/notification-preferences", {"items": [STOCK_LOW, STOCK_LOW]}, "/items/1/kind"),
+        (
+            "PUT",
+            "/api/notification-preferences",
+            {"items": [{**STOCK_LOW, "kind": "product_submitted"}]},
+            "/items/0/kind",
+        ),
+    ],
+)
+async def test_what_does_not_fit_is_pointed_at(api: Api, method: str, path: str, body: object, pointer: str) -> None:
+    status, problem = await api(SELLER, method, path, body)
+    assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [Identity(UUID(int=5), Role.CHANNEL), Identity(UUID(int=0), Role.SERVICE), Identity(UUID(int=5), Role.VENDOR)],
+    ids=["channel", "service", "vendor without a vendor"],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/notifications", None),
+        ("POST", "/api/notifications/read", {"all": True}),
+        ("GET", "/api/notification-preferences", None),
+        ("PUT", "/api/notification-preferences", {"items": []}),
+    ],
+)
+async def test_others_are_not_let_in(api: Api, identity: Identity, method: str, path: str, body: object) -> None:
+    status, problem = await api(identity, method, path, body)
+    assert (status, problem["type"]) == (403, "urn:souk:problem:forbidden")
+
+
+async def test_a_call_that_the_gateway_did_not_sign_is_refused(api: Api) -> None:
+    status, _ = await api(ADMIN, "GET", "/api/notifications", key="w" * 32)
+    assert status == 401
