@@ -2,10 +2,10 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, NamedTuple
@@ -23,7 +23,7 @@ from deploy.local.programs import BLUEPRINTS
 from deploy.local.run_file import RunFile, RunningProcess
 from deploy.local.settings import CLONE, StackSettings
 from deploy.local.stack import Interrupted, hold
-from deploy.local.steps import PipedSteps, Steps, relay_steps, terminal
+from deploy.local.steps import PipedSteps, Steps, relay_steps, step, terminal
 from deploy.local.supervisor import answers_ready, last_lines, rotate
 
 DOWN_SECONDS = 90
@@ -79,18 +79,8 @@ def down(as_json: AsJson = False) -> None:
         home.run_file.unlink(missing_ok=True)
         _say({"stopped": False}, "Nothing runs in this clone.", as_json)
         return
-    steps, begun = terminal(), time.monotonic()
-    steps.begin("Stopping")
-    try:
-        os.kill(pid, signal.SIGTERM)
-        while home.supervisor_pid() == pid:
-            if time.monotonic() - begun > DOWN_SECONDS:
-                steps.end("Stopping", stopped=True)
-                complain(f"Supervisor {pid} still runs after {DOWN_SECONDS} s.", ExitCode.FAILED)
-            time.sleep(0.05)
-    except ProcessLookupError:
-        pass  # it ended by itself just now
-    steps.end("Stopping", stopped=False)
+    with step(terminal(), "Stopping"):
+        _end(pid)
     _say({"stopped": True, "supervisor": pid}, "Souk is stopped.", as_json)
 
 
@@ -239,6 +229,21 @@ def _run_detached(settings: StackSettings, counts: dict[str, int], report_to: in
         with suppress(BrokenPipeError):
             steps.complain(failure.sentence)
         complain(failure.sentence, failure.code)
+
+
+def _end(supervisor: int) -> None:
+    """Ask the supervisor to stop and wait until its process is gone, which is the last one to go."""
+    try:
+        process = os.pidfd_open(supervisor)
+        try:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            gone, _, _ = select.select([process], [], [], DOWN_SECONDS)
+        finally:
+            os.close(process)
+    except ProcessLookupError:  # it ended by itself just now
+        return
+    if not gone:
+        complain(f"Supervisor {supervisor} still runs after {DOWN_SECONDS} s.", ExitCode.FAILED)
 
 
 # -- status -------------------------------------------------------------------------------------------

@@ -145,10 +145,15 @@ async def hold(
     ready = False
     with cancelled_by_signals() as received:
         try:
-            async with running(settings, steps=steps, counts=counts, blueprints=blueprints) as run:
+            async with AsyncExitStack() as opened:
+                stack = running(settings, steps=steps, counts=counts, blueprints=blueprints)
+                announce(await opened.enter_async_context(stack))
                 ready = True
-                announce(run)
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    with step(steps, "Stopping"):
+                        await opened.aclose()
         except asyncio.CancelledError:
             if not received:
                 raise

@@ -85,6 +85,8 @@ class PipedSteps:
         self._tell(complaint=sentence)
 
     def _tell(self, **what: str | bool) -> None:
+        if self._pipe.closed:  # it was ready, and nobody waits any more
+            return
         self._pipe.write(json.dumps(what) + "\n")
         self._pipe.flush()
 
