@@ -75,6 +75,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/vendors/{id}/suspend"): ADMIN,
         ("POST", "/api/admin/vendors/{id}/reinstate"): ADMIN,
         ("GET", "/api/categories"): PUBLIC,
+        ("GET", "/api/admin/audit"): ADMIN,
         # products
         ("GET", "/api/products"): PUBLIC,
         ("GET", "/api/products/{id}"): PUBLIC,

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
-from services.catalog import proxy
+from services.catalog import audit_routes, proxy
 from services.catalog.access import access_middleware, require_complete
 from services.catalog.accounts.passwords import open_passwords
 from services.catalog.accounts.routes import AccountRoutes
@@ -75,11 +75,12 @@ async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.A
                 sign_in=SignIn(pool=pool, passwords=passwords, clock=utc_now),
                 profiles=Profiles(pool=pool, passwords=passwords, outbox=outbox),
                 api_keys=ApiKeys(pool=pool, callers=callers, clock=utc_now),
-                is_secure=settings.public_url.startswith("https:"),
+                is_secure=settings.is_cookie_secure,
             ).routes()
         )
         app.add_routes(VendorRoutes(vendors=Vendors(pool=pool, passwords=passwords, outbox=outbox)).routes())
         app.add_routes(category_routes(pool))
+        app.add_routes(audit_routes.routes(pool))
         app.add_routes(_product_features(pool, outbox, blobs))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)

@@ -97,8 +97,8 @@ async def seed_accounts(
     ):
         await conn.execute(LOCK)
         seeding = _Seeding(conn, passwords, secret_of)
-        admin = await seeding.person("admin", "Ada Admin", Role.ADMIN)
-        ops = await seeding.person("ops", "Otto Operator", Role.OPS)
+        admin = await seeding.person("admin", "Administrator", Role.ADMIN)
+        ops = await seeding.person("ops", "Operator", Role.OPS)
         channel_api_key = await seeding.channel("Web shop")
         shops = [await seeding.vendor(number, *shop) for number, shop in enumerate(SHOPS, start=1)]
         return SeededAccounts(admin, ops, channel_api_key, tuple(shops))
@@ -118,7 +118,7 @@ class _Seeding:
         name = f"vendor{number}"
         known = await self.conn.fetchrow(FIND_ACCOUNT, _email(name))
         vendor_id = known["vendor_id"] if known else (await self._shop(shop, profile))
-        account_id = await self._account(name, f"Vera of {shop}", Role.VENDOR, vendor_id)
+        account_id = await self._account(name, shop, Role.VENDOR, vendor_id)
         key = await self._key(name, account_id)
         return SeededVendor(_email(name), self.secret_of(f"{name}-password"), key, vendor_id)
 

@@ -1,6 +1,7 @@
 """What the catalog's processes are told. Each gets what it needs: the relay holds no key of anybody."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -29,7 +30,7 @@ class GatewaySettings(WorkerSettings):
     """Settings of the gateway: its own key, and address and key of every service it passes requests to."""
 
     public_url: str = "http://127.0.0.1:8080"
-    """The gateway as people see it. With https the session cookie is `Secure`."""
+    """The gateway as people see it."""
     catalog_key: ServiceKey
     """Other services sign their calls to `/internal/…` with this."""
     jobs_url: str
@@ -40,3 +41,9 @@ class GatewaySettings(WorkerSettings):
     reporting_key: ServiceKey
     scheduler_url: str
     scheduler_key: ServiceKey
+
+    @property
+    def is_cookie_secure(self) -> bool:
+        """Whether browsers send the session cookie over https only: always, but for http on this very machine."""
+        place = urlsplit(self.public_url)
+        return place.scheme != "http" or place.hostname not in ("127.0.0.1", "::1", "localhost")

@@ -18,6 +18,7 @@ from services.catalog.accounts.schemas import (
 from services.catalog.accounts.usecases import SESSION_HOURS, ApiKeys, Changes, Profiles, SignIn
 from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
 from services.catalog.audit import TOP
+from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.versions import expected_version
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
@@ -33,7 +34,7 @@ class AccountRoutes:
     profiles: Profiles
     api_keys: ApiKeys
     is_secure: bool
-    """Whether people come by https: then the session cookie never travels without it."""
+    """Whether the session cookie travels over https only."""
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -92,11 +93,17 @@ class AccountRoutes:
         return answer_page(request, query, keys, shape=shown_key, position=lambda key: [str(key.id)])
 
     async def create_key(self, request: web.Request) -> web.Response:
+        """201 with the key's text; null when the same `Idempotency-Key` comes again: revoke a key whose text was lost."""
         body = await read_body(request, NewApiKey)
+        once = await once_key(request, request[IDENTITY].account_id)
         key, text = await self.api_keys.create(
-            actor_of(request), name=body.name, scope=Scope(body.scope), expires_at=body.expires_at
+            actor_of(request), name=body.name, scope=Scope(body.scope), expires_at=body.expires_at, once=once
         )
-        return answer(shown_key(key) | {"api_key": str(text)}, status=201, headers=_NEVER_STORED)
+        return answer(
+            shown_key(key) | {"api_key": None if text is None else str(text)},
+            status=201,
+            headers=_NEVER_STORED | (REPLAYED if text is None else {}),
+        )
 
     async def revoke_key(self, request: web.Request) -> web.Response:
         await self.api_keys.revoke(actor_of(request), uuid_in_path(request))

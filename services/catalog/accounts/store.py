@@ -93,6 +93,11 @@ NOTE_KEY_USE: Final = """
     UPDATE catalog.api_keys SET last_used_at = now()
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '10 minutes')
 """
+FIND_OWN_KEY: Final = """
+    -- One key of an account, revoked or not.
+    SELECT id, name, prefix, scope, created_at, last_used_at, expires_at
+    FROM catalog.api_keys WHERE id = $1 AND account_id = $2
+"""
 REVOKE_KEY: Final = """
     -- Revoke an account's own key; no row back if there is none to revoke.
     UPDATE catalog.api_keys SET revoked_at = now() WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL
@@ -209,6 +214,12 @@ async def add_key(
 async def list_keys(conn: Connection, account_id: UUID, *, below: UUID, limit: int) -> Sequence[ApiKey]:
     """An account's keys, newest first."""
     return [_key(row) for row in await conn.fetch(LIST_KEYS, account_id, below, limit)]
+
+
+async def find_own_key(conn: Connection, key_id: UUID, *, account_id: UUID) -> ApiKey | None:
+    """One key of an account, revoked or not."""
+    row = await conn.fetchrow(FIND_OWN_KEY, key_id, account_id)
+    return None if row is None else _key(row)
 
 
 async def find_key(conn: Connection, prefix: str) -> KeyProof | None:

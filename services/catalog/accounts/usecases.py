@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.catalog import audit
+from services.catalog import audit, idempotency
 from services.catalog.accounts import store
 from services.catalog.accounts.errors import UnknownKey
 from services.catalog.accounts.keys import KeyText, hash_of, new_key, new_token, parse_key
 from services.catalog.accounts.models import Account, ApiKey, Caller, Contact, KeyProof, NewSession, Scope
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.errors import InvalidCredentials
+from services.catalog.idempotency import OnceKey
 from services.catalog.models import Actor
 from services.catalog.versions import VersionMismatch
 from shared.clock import Clock
@@ -206,15 +207,20 @@ class ApiKeys:
     clock: Clock
 
     async def create(
-        self, actor: Actor, *, name: str, scope: Scope, expires_at: datetime | None
-    ) -> tuple[ApiKey, KeyText]:
-        """A new key and its text, which is told this once and cannot be read again. Raises `InvalidInput`."""
+        self, actor: Actor, *, name: str, scope: Scope, expires_at: datetime | None, once: OnceKey | None = None
+    ) -> tuple[ApiKey, KeyText | None]:
+        """A new key and its text, which is told this once and cannot be read again: None when `once` made it before.
+
+        Raises `InvalidInput`, `KeyInFlight`, `KeyReused`.
+        """
         assert actor.account_id is not None
         if expires_at is not None and expires_at <= self.clock():
             past = FieldError("/expires_at", "in_the_past", "a time to come, or none")
             raise InvalidInput("The key would be expired at once.", errors=[past])
         text = new_key()
         async with transaction(self.pool) as conn:
+            if (earlier := await idempotency.made_before(conn, once)) is not None:
+                return _own(await store.find_own_key(conn, earlier, account_id=actor.account_id)), None
             key = await store.add_key(
                 conn,
                 new_id(),
@@ -228,6 +234,7 @@ class ApiKeys:
             await audit.record(
                 conn, actor, "api_key.created", kind="api_key", object_id=key.id, prefix=key.prefix, scope=scope.value
             )
+            await idempotency.keep(conn, once, key.id)
         return key, text
 
     async def list(self, account_id: UUID, *, below: UUID, limit: int) -> Sequence[ApiKey]:
@@ -250,3 +257,9 @@ def _still_there(account: Account | None) -> Account:
     if account is None:
         raise InvalidCredentials("The account is disabled.")
     return account
+
+
+def _own(key: ApiKey | None) -> ApiKey:
+    if key is None:
+        raise UnknownKey("You have no such API key.")
+    return key

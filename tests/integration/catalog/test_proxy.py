@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 from aiohttp import ClientPayloadError, web
+from yarl import URL
 
 from services.catalog import proxy
 from services.catalog.access import ACCESS
@@ -103,6 +104,12 @@ async def test_a_request_goes_on_with_who_asks_and_nothing_of_their_credentials(
 async def test_a_vendor_is_known_by_its_shop(vendor: Client, gateway: Gateway) -> None:
     async with vendor.get("/api/vendor/jobs") as response:
         assert (await response.json())["vendor"] == str(gateway.accounts.vendors[0].vendor_id)
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "%25%20%C3%A9", "a;b=c", "..%2f..%2finternal", "%2e%2e"])
+async def test_an_odd_address_arrives_signed_as_it_is(admin: Client, name: str) -> None:
+    async with admin.post(URL(f"/api/admin/jobs/{name}/retry", encoded=True)) as response:
+        assert response.status == 409
 
 
 async def test_a_problem_comes_back_as_it_is(admin: Client) -> None:

@@ -43,6 +43,17 @@ async def test_a_key_works_is_listed_without_its_secret_and_stops_when_revoked(
         assert response.status == 404
 
 
+async def test_a_key_asked_for_twice_is_made_once_and_told_once(vendor: Client) -> None:
+    once = {"Idempotency-Key": "k"}
+    answers = []
+    for _ in range(2):
+        async with vendor.post("/api/api-keys", json={"name": "robot"}, headers=once) as response:
+            assert response.status == 201
+            answers.append(await response.json())
+    assert answers[0]["api_key"] is not None
+    assert answers[1] == answers[0] | {"api_key": None}
+
+
 async def test_the_list_has_pages(vendor: Client) -> None:
     made_ids = [(await made(vendor))["id"] for _ in range(3)]
     async with vendor.get("/api/api-keys?limit=2") as response:

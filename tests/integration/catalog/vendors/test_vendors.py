@@ -10,7 +10,7 @@ from shared.db.pool import Pool, connection
 from shared.ids import new_id
 from tests.integration.catalog.conftest import Client, Gateway
 
-ACCOUNT = {"email": "lena@example.com", "name": "Lena", "password": "correct horse battery"}
+ACCOUNT = {"email": "shop@example.com", "name": "Owner", "password": "correct horse battery"}
 NEW = {"name": "Café Löwe & Co.", "profile": "Cups.", "account": ACCOUNT}
 
 
@@ -59,6 +59,14 @@ async def test_the_same_key_makes_one_vendor(admin: Client) -> None:
     assert [body["replayed"] for _, body in answers] == [None, "true"]
     status, problem = await create(admin, headers=once, name="Other")
     assert (status, problem["type"]) == (422, "urn:souk:problem:idempotency_key_reused")
+
+
+async def test_sent_twice_at_once_it_is_made_once(admin: Client) -> None:
+    answers = await asyncio.gather(*(create(admin, headers={"Idempotency-Key": "k-2"}) for _ in range(3)))
+    assert {status for status, _ in answers} <= {201, 409}
+    assert len({body["id"] for status, body in answers if status == 201}) == 1
+    async with admin.get("/api/admin/vendors") as response:
+        assert len((await response.json())["items"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,32 @@ async def test_the_audit_log_cannot_be_changed(admin: Client, gateway: Gateway, 
         for statement in ("UPDATE catalog.audit SET role = 'ops'", "DELETE FROM catalog.audit"):
             with pytest.raises(asyncpg.RaiseError, match="append-only"):
                 await conn.execute(statement)
+
+
+async def test_the_audit_log_is_read_newest_first(admin: Client, gateway: Gateway) -> None:
+    first, second = (vendor.vendor_id for vendor in gateway.accounts.vendors[:2])
+    for vendor_id in (first, second):
+        async with admin.post(f"/api/admin/vendors/{vendor_id}/suspend", json={"note": "Why."}):
+            pass
+    async with admin.get("/api/admin/audit?limit=1") as response:
+        page = await response.json()
+    [line] = page["items"]
+    assert line | {"id": 0, "at": 0, "account_id": 0, "request_id": 0} == {
+        "id": 0,
+        "at": 0,
+        "account_id": 0,
+        "role": "admin",
+        "action": "vendor.suspended",
+        "object": {"kind": "vendor", "id": str(second)},
+        "detail": {"note": "Why."},
+        "request_id": 0,
+    }
+    async with admin.get("/api/admin/audit", params={"cursor": page["next"]}) as response:
+        assert [line["object"]["id"] for line in (await response.json())["items"]] == [str(first)]
+    async with admin.get("/api/admin/audit", params={"kind": "vendor", "id": str(first)}) as response:
+        assert [line["object"]["id"] for line in (await response.json())["items"]] == [str(first)]
+    async with admin.get("/api/admin/audit?kind=vendor") as response:
+        assert response.status == 422
 
 
 async def test_categories_are_there_in_their_order(anonymous: Client) -> None:
