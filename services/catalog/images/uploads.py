@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from services.catalog.images.errors import NotAnImage
 from services.catalog.images.kinds import HEAD_BYTES, extension_of
@@ -13,6 +14,8 @@ from shared.errors import FieldError, InvalidInput, Unparsable
 
 RECEIVE_SECONDS: Final = 60.0
 MAX_ALT_BYTES: Final = 1200
+MALFORMED: Final = (ValueError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
+"""What aiohttp raises when a body is not the multipart it says."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -35,7 +38,7 @@ async def read_upload(request: web.Request) -> Upload:
             return await _read_parts(request)
     except TimeoutError as exc:
         raise web.HTTPRequestTimeout from exc
-    except (ValueError, RuntimeError, AssertionError) as exc:  # what aiohttp raises for malformed multipart
+    except MALFORMED as exc:
         raise Unparsable("The body is not multipart/form-data as its header says.") from exc
 
 

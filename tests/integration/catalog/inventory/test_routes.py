@@ -1,0 +1,163 @@
+"""Stock over HTTP and the low-stock check, on the real database."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.catalog.inventory.usecases import Inventory, LowStockCount
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool
+from tests.factories import make_approved, make_product, order
+from tests.integration.catalog.conftest import Client
+from tests.integration.catalog.told import outbox, outbox_kinds
+
+INVENTORY = "/api/vendor/inventory"
+
+
+@pytest.fixture
+def inventory(pool: Pool) -> Inventory:
+    """The use cases as the worker holds them."""
+    return Inventory(pool=pool, outbox=Outbox("catalog"))
+
+
+async def _movements(vendor: Client, product_id: str) -> list[dict[str, Any]]:
+    async with vendor.get(f"{INVENTORY}/{product_id}/movements") as answer:
+        found: list[dict[str, Any]] = (await answer.json())["items"]
+        return found
+
+
+async def test_a_counted_level_is_a_movement_and_an_event(vendor: Client, pool: Pool) -> None:
+    product = await make_product(vendor, on_hand=10)
+    at = f"{INVENTORY}/{product['id']}"
+    async with vendor.put(at, json={"on_hand": 7, "expected_on_hand": 10}) as answer:
+        assert (answer.status, (await answer.json())["on_hand"]) == (200, 7)
+    moved = [(step["kind"], step["delta"], step["on_hand"]) for step in await _movements(vendor, product["id"])]
+    assert moved == [("adjust", -3, 7), ("receive", 10, 10)]
+    changed = (await outbox(pool, "stock.changed"))[-1]["data"]
+    assert (changed["delta"], changed["on_hand"], changed["version"]) == (-3, 7, 2)
+    assert changed["vendor_id"] == product["vendor"]["id"]
+
+
+async def test_a_stale_count_is_refused_with_the_level_as_it_is(vendor: Client) -> None:
+    product = await make_product(vendor, on_hand=10)
+    async with vendor.put(f"{INVENTORY}/{product['id']}", json={"on_hand": 7, "expected_on_hand": 9}) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["type"]) == (409, "urn:souk:problem:stale_quantity")
+    assert problem["errors"] == [{"pointer": "/expected_on_hand", "code": "stale_quantity", "detail": "10"}]
+    assert len(await _movements(vendor, product["id"])) == 1
+
+
+async def test_of_many_counts_at_once_one_wins(vendor: Client) -> None:
+    product = await make_product(vendor, on_hand=10)
+    at = f"{INVENTORY}/{product['id']}"
+    answers = await asyncio.gather(
+        *(vendor.put(at, json={"on_hand": 20 + number, "expected_on_hand": 10}) for number in range(8))
+    )
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 7
+
+
+async def test_stock_is_its_vendors_alone(vendor: Client, other_vendor: Client) -> None:
+    product = await make_product(vendor)
+    at = f"{INVENTORY}/{product['id']}"
+    answers = [
+        await other_vendor.put(at, json={"on_hand": 0, "expected_on_hand": 10}),
+        await other_vendor.put(f"{at}/threshold", json={"threshold": 3}),
+        await other_vendor.get(f"{at}/movements"),
+    ]
+    assert [answer.status for answer in answers] == [404, 404, 404]
+    async with other_vendor.get(INVENTORY) as answer:
+        assert (await answer.json())["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"on_hand": -1, "expected_on_hand": 10},
+        {"on_hand": "7", "expected_on_hand": 10},
+        {"on_hand": 2**31, "expected_on_hand": 10},
+        {"on_hand": 7},
+        {"on_hand": 7.0, "expected_on_hand": 10},
+    ],
+)
+async def test_a_level_that_does_not_fit_changes_nothing(vendor: Client, body: dict[str, Any]) -> None:
+    product = await make_product(vendor, on_hand=10)
+    async with vendor.put(f"{INVENTORY}/{product['id']}", json=body) as answer:
+        assert answer.status == 422
+    async with vendor.get(INVENTORY) as answer:
+        assert [item["on_hand"] for item in (await answer.json())["items"]] == [10]
+
+
+async def test_the_database_itself_keeps_levels_and_movements(vendor: Client, pool: Pool) -> None:
+    await make_product(vendor)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await pool.execute("UPDATE catalog.stock SET on_hand = -1")
+    with pytest.raises(asyncpg.RaiseError):
+        await pool.execute("UPDATE catalog.movements SET delta = 1")
+
+
+async def test_low_products_are_told_once_and_in_one_digest_for_each_vendor(
+    vendor: Client, other_vendor: Client, admin: Client, inventory: Inventory, pool: Pool
+) -> None:
+    low = [await make_approved(vendor, admin, on_hand=number) for number in (0, 5)]
+    await make_approved(vendor, admin, on_hand=6)
+    await make_product(vendor, on_hand=0)
+    others = await make_approved(other_vendor, admin, on_hand=1)
+    assert await inventory.check_low_stock() == LowStockCount(alerts=3, vendors=2)
+    digests = {digest["data"]["vendor_id"]: digest["data"] for digest in await outbox(pool, "stock.low_digest")}
+    assert {line["product_id"] for line in digests[low[0]["vendor"]["id"]]["products"]} == {one["id"] for one in low}
+    assert [line["sku"] for line in digests[others["vendor"]["id"]]["products"]] == [others["sku"]]
+    assert len(await outbox(pool, "stock.low")) == 3
+    assert await inventory.check_low_stock() == LowStockCount(alerts=0, vendors=0)
+
+
+async def test_two_checks_at_once_open_each_alert_once(
+    vendor: Client, admin: Client, inventory: Inventory, pool: Pool
+) -> None:
+    for _ in range(3):
+        await make_approved(vendor, admin, on_hand=0)
+    counts = await asyncio.gather(*(inventory.check_low_stock() for _ in range(4)))
+    assert sum(count.alerts for count in counts) == len(await outbox(pool, "stock.low")) == 3
+
+
+async def test_a_product_that_recovers_can_be_low_again(
+    vendor: Client, admin: Client, inventory: Inventory, pool: Pool
+) -> None:
+    product = await make_approved(vendor, admin, on_hand=5)
+    at = f"{INVENTORY}/{product['id']}"
+    await inventory.check_low_stock()
+    async with vendor.put(at, json={"on_hand": 6, "expected_on_hand": 5}) as answer:
+        assert answer.status == 200
+    assert (await outbox_kinds(pool))[-2:] == ["stock.changed", "stock.recovered"]
+    async with vendor.put(at, json={"on_hand": 1, "expected_on_hand": 6}) as answer:
+        assert answer.status == 200
+    assert (await inventory.check_low_stock()).alerts == 1
+    async with vendor.put(f"{at}/threshold", json={"threshold": 0}) as answer:
+        assert (await answer.json())["is_low"] is False
+    assert (await outbox_kinds(pool))[-1] == "stock.recovered"
+
+
+async def test_the_sum_of_the_movements_is_the_level(
+    vendor: Client, admin: Client, channel: Client, pool: Pool
+) -> None:
+    product = await make_approved(vendor, admin, on_hand=10)
+    async with channel.post("/api/orders", json=order((product["id"], 4))) as answer:
+        placed = await answer.json()
+    async with vendor.put(f"{INVENTORY}/{product['id']}", json={"on_hand": 5, "expected_on_hand": 6}) as answer:
+        assert answer.status == 200
+    async with channel.post(f"/api/orders/{placed['id']}/cancel") as answer:
+        assert answer.status == 200
+    moved = await _movements(vendor, product["id"])
+    assert [(step["kind"], step["delta"]) for step in moved] == [
+        ("return", 4),
+        ("adjust", -1),
+        ("sale", -4),
+        ("receive", 10),
+    ]
+    assert moved[0]["on_hand"] == sum(step["delta"] for step in moved) == 9
+    assert moved[0]["reference"] == f"order {placed['id']}"
+    async with vendor.get(f"{INVENTORY}/{product['id']}/movements?limit=3") as answer:
+        following = (await answer.json())["next"]
+    async with vendor.get(f"{INVENTORY}/{product['id']}/movements?cursor={following}") as answer:
+        assert [step["kind"] for step in (await answer.json())["items"]] == ["receive"]
