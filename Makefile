@@ -17,7 +17,7 @@ help:
 
 demo: ## Start everything, run the main job end to end, print its timeline
 	@$(SETUP) run
-	@$(PY) -m deploy.local.demo
+	@$(PY) -m deploy.cli demo
 
 test: ## Unit, contract, integration and end-to-end tests
 	@$(SETUP) test

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from aiormq.abc import DeliveredMessage
+from prometheus_client import Counter
 from pydantic import ValidationError
 
 from services.jobs.models import NewJob, new_job
@@ -21,6 +22,8 @@ from shared.messaging.reader import Received, parse_event
 from shared.messaging.topology import WORK_BY_TYPE
 
 log = get_logger(__name__)
+
+DISPATCHED = Counter("souk_jobs_dispatched", "Jobs made of events.")
 
 
 class Dispatcher:
@@ -46,30 +49,39 @@ class Dispatcher:
         await self._partitions.ensure_for(job.id for orders in jobs.values() for job in orders)
         written = await in_ledger(self._pool, lambda conn: self._write(conn, received, jobs))
         if written:
+            DISPATCHED.inc(len(written))
             log.info("events_dispatched", events=len(received), jobs=len(written))
         await self._publisher.publish([due_now(job) for job in written])
 
     async def _write(
         self, conn: Connection, received: Sequence[Received], jobs: dict[UUID, tuple[NewJob, ...]]
     ) -> list[NewJob]:
-        fresh = await self._ledger.first_seen(conn, [event.envelope.id for event in received])
+        unique = {item.envelope.id: item for item in received}  # an event may come twice in one batch
+        fresh = await self._ledger.first_seen(conn, list(unique))
         wanted: list[NewJob] = []
-        for item in received:
-            if item.envelope.id not in fresh:
+        for event_id, item in unique.items():
+            if event_id not in fresh:
                 continue
-            if isinstance(item.event, ScheduleDue) and await self._is_skipped(conn, item, jobs[item.envelope.id]):
+            if isinstance(item.event, ScheduleDue) and await self._is_skipped(conn, item, jobs[event_id], wanted):
                 continue
-            wanted += jobs[item.envelope.id]
+            wanted += jobs[event_id]
         inserted = await self._ledger.insert(conn, wanted) if wanted else frozenset()
         return [job for job in wanted if job.id in inserted]
 
-    async def _is_skipped(self, conn: Connection, item: Received, jobs: Sequence[NewJob]) -> bool:
-        """Apply the overlap rule of a schedule's entry; the answer goes back as `job.finished`."""
+    async def _is_skipped(
+        self, conn: Connection, item: Received, jobs: Sequence[NewJob], wanted: Sequence[NewJob]
+    ) -> bool:
+        """Apply the overlap rule of a schedule's entry; the answer goes back as `job.finished`.
+
+        An earlier slot runs if its job is open in the ledger or among those this batch is about to write.
+        """
         event = item.event
         assert isinstance(event, ScheduleDue)
         # Two ledgers must not both find nothing running.
         await conn.execute("SELECT pg_advisory_xact_lock($1)", _lock_key(event.entry))
-        is_running = await self._ledger.has_open(conn, WORK_BY_TYPE[event.job_type], event.entry)
+        is_running = any((job.type, job.target) == (event.job_type, event.entry) for job in wanted) or (
+            await self._ledger.has_open(conn, WORK_BY_TYPE[event.job_type], event.entry)
+        )
         is_skipped = is_running and event.overlap == "skip"
         await self._outbox.add(
             conn,
