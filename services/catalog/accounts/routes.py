@@ -93,7 +93,7 @@ class AccountRoutes:
         return answer_page(request, query, keys, shape=shown_key, position=lambda key: [str(key.id)])
 
     async def create_key(self, request: web.Request) -> web.Response:
-        """201 with the key's text; null when the same `Idempotency-Key` comes again: revoke a key whose text was lost."""
+        """201 with the key's text; null when the same `Idempotency-Key` comes again: revoke a key you never got."""
         body = await read_body(request, NewApiKey)
         once = await once_key(request, request[IDENTITY].account_id)
         key, text = await self.api_keys.create(
