@@ -10,17 +10,17 @@ def main(arguments: list[str]) -> None:
     """Run one process; each imports only what it runs."""
     match arguments:
         case ["gateway"]:
-            from services.catalog import gateway
+            from services.catalog.gateway import running as gateway
 
-            run_process("gateway", GatewaySettings.read(), gateway.running)
+            run_process("gateway", GatewaySettings.read(), gateway)
         case ["relay"]:
-            from services.catalog import relay
+            from services.catalog.relay import running as relay
 
-            run_process("relay", Settings.read(), relay.running)
+            run_process("relay", Settings.read(), relay)
         case ["worker"]:
-            from services.catalog import worker
+            from services.catalog.worker import running as worker
 
-            run_process("catalog-worker", WorkerSettings.read(), worker.running)
+            run_process("catalog-worker", WorkerSettings.read(), worker)
         case _:
             print("Say which process: python -m services.catalog gateway|relay|worker", file=sys.stderr)  # noqa: T201
             sys.exit(2)
