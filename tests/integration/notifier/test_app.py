@@ -1,12 +1,18 @@
 """The whole process, put together: a job comes in, mail and inbox line go out, its ports answer."""
 
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
+import pytest
 from pydantic import SecretStr
 
 from deploy.local.ports import free_ports
+from deploy.local.rabbitmq import BrokerUser
 from services.notifier.app import running
 from services.notifier.settings import Settings
 from shared.clock import utc_now
@@ -26,6 +32,17 @@ from tests.integration.notifier.smtp_sink import Sink
 from tests.servers import Database, Vhost
 
 KEY = SecretStr("n" * 32)
+
+
+@pytest.fixture
+def own_vhost(vhost: Vhost) -> Iterator[Vhost]:
+    """The test's vhost, by a user who may do in it what the notifier may, and no more."""
+    user = BrokerUser(f"notifier-{vhost.name}", secrets.token_urlsafe(12), **asdict(topology.permissions("notifier")))
+    vhost.management.add_user(user, vhost.name)
+    address = urlsplit(vhost.amqp_url)
+    netloc = f"{user.name}:{user.password}@{address.netloc.rpartition('@')[2]}"
+    yield replace(vhost, amqp_url=address._replace(netloc=netloc).geturl())
+    vhost.management.call("DELETE", "users", user.name)
 
 
 def settings_for(database: Database, vhost: Vhost, sink: Sink, catalog: catalogs.Catalog) -> Settings:
@@ -49,13 +66,15 @@ def message_of(job: Job) -> JobMessage:
     return JobMessage(envelope, priority=2, attempt=1, max_attempts=3, fence=1, timeout_ms=10_000)
 
 
-async def test_jobs_and_events_are_worked_on_and_the_ports_answer(database: Database, vhost: Vhost, sink: Sink) -> None:
+async def test_jobs_and_events_are_worked_on_and_the_ports_answer(
+    database: Database, vhost: Vhost, own_vhost: Vhost, sink: Sink
+) -> None:
     async with (
         catalogs.running(catalogs.Catalog({"admins": [ADA]})) as catalog,
         open_broker(vhost.amqp_url, name="test") as broker,
         aiohttp.ClientSession() as session,
     ):
-        settings = settings_for(database, vhost, sink, catalog)
+        settings = settings_for(database, own_vhost, sink, catalog)
         await apply(
             broker.consuming,
             topology.build(settings.tiers, [topology.SEND_EMAIL, topology.SEND_NOTIFICATION]),
