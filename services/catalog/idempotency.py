@@ -64,13 +64,20 @@ class OnceKey:
 
 async def once_key(request: web.Request, account_id: UUID) -> OnceKey | None:
     """The key of a request, if it has one. Raises `InvalidInput` for one that is empty or too long."""
+    if HEADER not in request.headers:
+        return None
+    return once_key_for(request, account_id, await request.read())
+
+
+def once_key_for(request: web.Request, account_id: UUID, body: bytes) -> OnceKey | None:
+    """The same for a body that was read as a stream: `body` is what tells it from another."""
     key = request.headers.get(HEADER)
     if key is None:
         return None
     if not 1 <= len(key) <= MAX_KEY_CHARS or not (key.isascii() and key.isprintable()):
         wrong = FieldError("", "idempotency_key", f"1 to {MAX_KEY_CHARS} printable ASCII characters")
         raise InvalidInput(f"The {HEADER} header does not fit.", errors=[wrong])
-    asked = b"\x00".join((request.method.encode(), request.raw_path.encode(), await request.read()))
+    asked = b"\x00".join((request.method.encode(), request.raw_path.encode(), body))
     return OnceKey(account_id, key, hashlib.sha256(asked).digest())
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from services.catalog.access import actor_of
 from services.catalog.answers import answer, is_known, uuid_in_path
+from services.catalog.idempotency import REPLAYED, once_key, once_key_for
 from services.catalog.images.errors import MediaNotFound
 from services.catalog.images.models import ORIGINALS, UPLOAD_PREFIX
 from services.catalog.images.uploads import read_upload
@@ -45,23 +46,25 @@ class ImageRoutes:
 
         201 with the product and `image_id`, which one is new.
         """
-        actor, product_id = actor_of(request), uuid_in_path(request)
+        product_id, account_id = uuid_in_path(request), request[IDENTITY].account_id
+        # Whose product it is comes first: nobody stores files under another vendor's product.
+        await self.products.one(product_id, vendor_id=request[IDENTITY].vendor_id)
         if request.content_type.startswith("multipart/"):
-            # Whose product it is comes first: nobody stores files under another vendor's product.
-            await self.products.one(product_id, vendor_id=request[IDENTITY].vendor_id)
             upload = await read_upload(request)
             key = content_key(ORIGINALS, upload.content, upload.extension)
+            once = once_key_for(request, account_id, f"{key} {upload.alt}".encode())
             await self.blobs.put(key, upload.content)
             source, alt = f"{UPLOAD_PREFIX}{key}", upload.alt
         else:
             body = await read_body(request, PictureBody)
+            once = await once_key(request, account_id)
             source, alt = body.url, body.alt
-        product, image_id = await self.images.add(actor, product_id, source=source, alt=alt)
+        added = await self.images.add(actor_of(request), product_id, source=source, alt=alt, once=once)
         return answer(
-            {**product_for_vendor(product), "image_id": image_id},
+            {**product_for_vendor(added.product), "image_id": added.image_id},
             status=201,
-            etag=product.etag,
-            headers={"Location": f"/api/vendor/products/{product_id}"},
+            etag=added.product.etag,
+            headers={"Location": f"/api/vendor/products/{product_id}", **({} if added.is_new else REPLAYED)},
         )
 
     async def delete(self, request: web.Request) -> web.Response:

@@ -32,12 +32,21 @@ ASK_AGAIN: Final = """
     -- Wait for another answer.
     UPDATE catalog.images SET status = 'pending', round = round + 1, asked_by = $2, failure = NULL WHERE id = $1
 """
+HOLD: Final = """
+    -- Hold a product, before its pictures as everybody does, so that no two wait for each other.
+    SELECT id FROM catalog.products WHERE id = $1 FOR NO KEY UPDATE
+"""
+HOLD_ASKING: Final = """
+    -- Hold the product one of whose pictures waits for the answer to an event.
+    SELECT p.id FROM catalog.products p JOIN catalog.images i ON i.product_id = p.id
+    WHERE i.asked_by = $1 FOR NO KEY UPDATE OF p
+"""
 READY: Final = """
     -- Take the renditions, once, of the round that was asked for last; no row back for a repeated or older answer.
     UPDATE catalog.images
     SET status = 'ready', original_key = $3, width = $4, height = $5, placeholder = $6, renditions = $7, failure = NULL
-    WHERE id = $1 AND round = $2 AND status <> 'ready'
-    RETURNING product_id
+    WHERE id = $1 AND product_id = $8 AND round = $2 AND status <> 'ready'
+    RETURNING id
 """
 FAILED: Final = """
     -- The answer that is awaited will not come; no row back when another one is awaited by now.
@@ -82,10 +91,10 @@ async def ask_again(conn: Connection, image_id: UUID, asked_by: UUID) -> None:
     await conn.execute(ASK_AGAIN, image_id, asked_by)
 
 
-async def ready(conn: Connection, event: ImageProcessed) -> UUID | None:
-    """Take the renditions; the product's id, or None for an answer that is not awaited."""
-    renditions = [rendition.model_dump() for rendition in event.renditions]
-    product_id: UUID | None = await conn.fetchval(
+async def ready(conn: Connection, event: ImageProcessed) -> bool:
+    """Take the renditions; False for an answer that is not awaited. The product is held from here on."""
+    await conn.execute(HOLD, event.product_id)
+    taken = await conn.fetchval(
         READY,
         event.image_id,
         event.round,
@@ -93,12 +102,14 @@ async def ready(conn: Connection, event: ImageProcessed) -> UUID | None:
         event.width,
         event.height,
         event.placeholder,
-        renditions,
+        [rendition.model_dump() for rendition in event.renditions],
+        event.product_id,
     )
-    return product_id
+    return taken is not None
 
 
 async def failed(conn: Connection, asked_by: UUID, why: str) -> Failed | None:
-    """Mark the picture that an event asked for as failed, if it still waits."""
+    """Mark the picture that an event asked for as failed, if it still waits. Its product is held from here on."""
+    await conn.execute(HOLD_ASKING, asked_by)
     row = await conn.fetchrow(FAILED, asked_by, why)
     return None if row is None else Failed(**row)

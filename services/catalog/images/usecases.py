@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.catalog import audit
+from services.catalog.idempotency import OnceKey, keep, made_before
 from services.catalog.images import store
 from services.catalog.images.errors import NothingToRetry, PictureNotFound, TooManyPictures
 from services.catalog.images.models import NewPicture
@@ -22,6 +23,15 @@ from shared.ids import new_id
 ANY_STATUS = frozenset(Status)
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A product with a picture, and whether this very request gave it."""
+
+    product: Product
+    image_id: UUID
+    is_new: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
     """Pictures, as vendors give them and imaging answers for them."""
@@ -30,13 +40,16 @@ class Images:
     outbox: Outbox
     inbox: Inbox
 
-    async def add(self, actor: Actor, product_id: UUID, *, source: str, alt: str) -> tuple[Product, UUID]:
-        """Give a product one more picture and ask for its renditions; the product and the picture's id.
+    async def add(self, actor: Actor, product_id: UUID, *, source: str, alt: str, once: OnceKey | None = None) -> Added:
+        """Give a product one more picture and ask for its renditions.
 
         An upload is stored before this: a crash in between leaves a file nobody refers to, named by its content, so
-        that the same upload finds it again. Raises `ProductNotFound`, `ContentClosed`, `TooManyPictures`.
+        that the same upload finds it again. Raises `ProductNotFound`, `ContentClosed`, `TooManyPictures`, and what
+        `made_before` raises.
         """
         async with transaction(self.pool) as conn:
+            if (known := await made_before(conn, once)) is not None:
+                return Added(await _read(conn, product_id), known, is_new=False)
             touched = await _touched(conn, actor, product_id)
             count, position = await store.places(conn, product_id)
             if count >= MAX_PICTURES:
@@ -47,7 +60,8 @@ class Images:
             await audit.record(
                 conn, actor, "image.added", kind="product", object_id=product_id, image_id=str(picture.id)
             )
-            return await _read(conn, product_id), picture.id
+            await keep(conn, once, picture.id)
+            return Added(await _read(conn, product_id), picture.id, is_new=True)
 
     async def delete(self, actor: Actor, product_id: UUID, image_id: UUID) -> Product:
         """Take a picture away. Raises `ProductNotFound`, `ContentClosed`, `PictureNotFound`."""
@@ -88,11 +102,10 @@ class Images:
         async with transaction(self.pool) as conn:
             if not await self.inbox.first_time(conn, envelope.id):
                 return
-            product_id = await store.ready(conn, event)
-            if product_id is not None:
-                touched = await products.touch(conn, product_id, statuses=ANY_STATUS)
+            if await store.ready(conn, event):
+                touched = await products.touch(conn, event.product_id, statuses=ANY_STATUS)
                 assert touched is not None, "a picture's product exists by constraint"
-                await self.outbox.add(conn, _changed(product_id, touched), cause=envelope.id)
+                await self.outbox.add(conn, _changed(event.product_id, touched), cause=envelope.id)
 
     async def job_failed(self, event: JobFailed, envelope: Envelope) -> None:
         """Say that a picture failed when its job did for good, a crash or a time-out of the worker included.

@@ -1,13 +1,14 @@
 """Pictures over HTTP, and the answers that imaging sends, on the real database."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from aiohttp import FormData
+from aiohttp import ClientResponse, FormData
 
 from services.catalog.images.usecases import Images
 from shared.clock import utc_now
@@ -295,3 +296,36 @@ async def test_nothing_but_renditions_is_served(anonymous: Client, tmp_path: Pat
     async with anonymous.get(f"/media/{key}", allow_redirects=False) as answer:
         assert answer.status == 404
         assert b"secret" not in await answer.read()
+
+
+async def test_an_upload_sent_again_gives_one_picture(vendor: Client, pool: Pool) -> None:
+    product = await make_product(vendor)
+    at, key = f"/api/vendor/products/{product['id']}/images", {"Idempotency-Key": "upload-1"}
+    async with vendor.post(at, data=_form(photo()), headers=key) as answer:
+        first = await answer.json()
+    async with vendor.post(at, data=_form(photo()), headers=key) as answer:
+        assert (answer.status, await answer.json()) == (201, first)
+        assert answer.headers["Idempotent-Replayed"] == "true"
+    async with vendor.post(at, data=_form(photo(), alt="Other"), headers=key) as answer:
+        assert answer.status == 422
+    assert await rows(pool, "images") == 1
+
+
+async def test_answers_and_deletions_at_once_do_not_block_each_other(
+    vendor: Client, images: Images, pool: Pool
+) -> None:
+    pictures = [{"url": f"https://example.com/{number}.jpg"} for number in range(12)]
+    product = await make_product(vendor, images=pictures)
+    at = f"/api/vendor/products/{product['id']}/images"
+    processed = [_processed(image["id"], product["id"]) for image in product["images"]]
+    async with asyncio.TaskGroup() as group:
+        deletions = [group.create_task(_status(vendor.delete(f"{at}/{image['id']}"))) for image in product["images"]]
+        for event in processed:
+            group.create_task(images.processed(event, _envelope(event)))
+    assert {deletion.result() for deletion in deletions} == {204}
+    assert await rows(pool, "images") == 0
+
+
+async def _status(request: AbstractAsyncContextManager[ClientResponse]) -> int:
+    async with request as answer:
+        return answer.status
