@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 import uvloop
@@ -34,12 +35,18 @@ def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncCont
     uvloop.run(main())
 
 
+def _tell_death(name: str, task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("background_died", part=name, exc_info=error)
+
+
 @asynccontextmanager
 async def background(work: Awaitable[None], *, name: str) -> AsyncIterator[None]:
     """Run a coroutine that never ends by itself beside the block, and end it with the block."""
     task = asyncio.ensure_future(work)
     if isinstance(task, asyncio.Task):
         task.set_name(name)
+    task.add_done_callback(partial(_tell_death, name))
     try:
         yield
     finally:

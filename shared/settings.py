@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from shared.messaging.topology import Tier, parse_tiers
@@ -17,12 +19,21 @@ from shared.messaging.topology import Tier, parse_tiers
 PREFIX = "SOUK_"
 
 
+def _parsable_tiers(text: str) -> str:
+    parse_tiers(text)
+    return text
+
+
 class _SecretFiles(EnvSettingsSource):
     """Reads `SOUK_X_FILE` where `SOUK_X` is not given: the file's content, without the last line end."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = self.env_vars.get(f"{PREFIX}{field_name}_FILE".lower())
-        value = None if path is None else Path(path).read_text().rstrip("\n")
+        variable = f"{PREFIX}{field_name}_FILE"
+        path = self.env_vars.get(variable.lower())
+        try:
+            value = None if path is None else Path(path).read_text().rstrip("\n")
+        except (OSError, ValueError) as exc:
+            raise SystemExit(f"{variable.upper()}: {exc}") from exc
         return value, field_name, False
 
 
@@ -32,11 +43,11 @@ class ServiceSettings(BaseSettings):
     Every field `x` may be given as `SOUK_X` or, for secrets kept in files, as `SOUK_X_FILE`.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
     """The broker, with the user and virtual host of this process."""
-    retry_tiers: str = "10s,1m,5m,30m,2h"
+    retry_tiers: Annotated[str, AfterValidator(_parsable_tiers)] = "10s,1m,5m,30m,2h"
     """Delays of the retry exchanges, climbing. Every process of one installation has the same."""
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -67,8 +78,19 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """Read the environment. Raises pydantic's `ValidationError`, naming each variable that does not fit."""
-        return cls()
+        """Read the environment. Raises `SystemExit` naming each variable that does not fit, never its value."""
+        try:
+            return cls()
+        except ValidationError as exc:
+            raise SystemExit("\n".join(_told(error) for error in exc.errors(include_input=False))) from None
+        except SettingsError as exc:
+            raise SystemExit(f"A setting cannot be read: {exc}") from None
+
+
+def _told(error: ErrorDetails) -> str:
+    name, *inside = (str(part) for part in error["loc"]) if error["loc"] else ("",)
+    place = f" ({'.'.join(inside)})" if inside else ""
+    return f"{PREFIX}{name.upper()}{place}: {error['msg']}"
 
 
 def _service_key(value: SecretStr) -> SecretStr:

@@ -15,6 +15,12 @@ class NotRetryable(Conflict):
     code = "job_not_retryable"
 
 
+class AlreadyCleared(Conflict):
+    """The idempotency key made a job that is done and cleared away; a new job needs a new key."""
+
+    code = "job_already_cleared"
+
+
 class UnknownJobType(InvalidInput):
     """There is no such job type; the list is in the message reference."""
 

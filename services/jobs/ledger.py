@@ -40,7 +40,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         partitions = Partitions(pool, utc_now)
         publisher = JobPublisher(pool, broker.publisher, ledger)
         dispatcher = Dispatcher(pool, ledger, outbox, partitions, publisher)
-        recorder = Recorder(pool, ledger, outbox, settings.tiers, utc_now)
+        recorder = Recorder(pool, ledger, outbox, utc_now)
         handlers: HandlerTable = {
             jobs.CleanupJobs: make_pruner(pool, ledger, partitions, settings).cleanup_jobs,
         }

@@ -135,12 +135,11 @@ _STATE_AFTER: Final = {
 }
 
 
-def after_report(job: Standing, report: AttemptReport, *, broker_waits_seconds: float, now: datetime) -> Standing:
+def after_report(job: Standing, report: AttemptReport, *, now: datetime) -> Standing:
     """The job after one report.
 
     `completed` of any fence wins over every state but `completed`. Every other report changes nothing when its fence
     is superseded, when the job is final, or when it tells of an earlier attempt than the last one known.
-    A wait longer than `broker_waits_seconds` (the last retry tier with its jitter) is kept by the ledger.
     """
     if job.state is JobState.COMPLETED:
         return job
@@ -160,9 +159,7 @@ def after_report(job: Standing, report: AttemptReport, *, broker_waits_seconds: 
         finished_at=now if state in FINAL else None,
         run_ms=job.run_ms if report.outcome is Outcome.STARTED else report.run_ms,
         retry_at=report.retry_at if state is JobState.RETRYING else None,
-        waits_in_ledger=state is JobState.RETRYING
-        and report.retry_at is not None
-        and (report.retry_at - now).total_seconds() > broker_waits_seconds,
+        waits_in_ledger=state is JobState.RETRYING and report.waits_in_ledger,
         result=report.result if state is JobState.COMPLETED else job.result,
         error_class=job.error_class if error is None else error.error_class,
         error_message=job.error_message if error is None else error.message,

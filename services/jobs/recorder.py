@@ -18,9 +18,8 @@ from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.ids import derived_id
 from shared.log import get_logger
-from shared.messaging.delivery import LONGEST_JITTER
 from shared.messaging.reporter import REPORT_TYPE
-from shared.messaging.topology import Tier
+from shared.messaging.topology import UNPARSABLE
 from shared.messaging.work import JobMessage
 
 log = get_logger(__name__)
@@ -42,21 +41,22 @@ class _Message:
 class Recorder:
     """Writes reports into the ledger. Killed before the commit, they come again; after it, the inbox knows them."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, outbox: Outbox, tiers: Sequence[Tier], clock: Clock) -> None:
+    def __init__(self, pool: Pool, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
         self._pool = pool
         self._ledger = ledger
         self._outbox = outbox
         self._clock = clock
-        self._broker_waits_seconds = tiers[-1].seconds * LONGEST_JITTER + 1
 
     async def handle(self, messages: Sequence[DeliveredMessage]) -> None:
         """Handle a batch of deliveries of `jobs.ledger`. Raises `Unparsable` for one that is no report."""
-        parsed = [self._parse(message) for message in messages]
+        parsed = [found for found in map(self._parse, messages) if found is not None]
         await in_ledger(self._pool, lambda conn: self._record(conn, parsed))
 
     async def _record(self, conn: Connection, messages: Sequence[_Message]) -> None:
-        fresh = await self._ledger.first_seen(conn, [message.id for message in messages])
-        reports = [report for message in messages if message.id in fresh for report in message.reports]
+        unique = {message.id: message for message in messages}
+        fresh = await self._ledger.first_seen(conn, list(unique))
+        # By id: a message that came twice in one batch counts once.
+        reports = [report for id_, message in unique.items() if id_ in fresh for report in message.reports]
         before = await self._ledger.lock(conn, (report.job_id for report in reports))
         now = dict(before)
         history: list[HistoryEntry] = []
@@ -64,7 +64,7 @@ class Recorder:
             job = now.get(report.job_id)
             if job is None:
                 continue  # pruned: its tombstone keeps it from coming back
-            job = after_report(job, report, broker_waits_seconds=self._broker_waits_seconds, now=self._clock())
+            job = after_report(job, report, now=self._clock())
             now[report.job_id] = job
             history.append(entry_of(report, job.state))
         changed = [job for id_, job in now.items() if job is not before[id_]]
@@ -89,7 +89,7 @@ class Recorder:
                 )
                 await self._outbox.add(conn, finished, cause=job.cause)
 
-    def _parse(self, message: DeliveredMessage) -> _Message:
+    def _parse(self, message: DeliveredMessage) -> _Message | None:
         properties = message.header.properties
         if properties.message_type == REPORT_TYPE:
             try:
@@ -99,23 +99,35 @@ class Recorder:
                 raise Unparsable(f"no report: {exc}") from exc
         return self._parse_dead(message)
 
-    def _parse_dead(self, message: DeliveredMessage) -> _Message:
-        """A job on the dead-letter exchange: parked by its consumer, which has reported it, or by the broker."""
+    def _parse_dead(self, message: DeliveredMessage) -> _Message | None:
+        """A job on the dead-letter exchange: parked by its consumer after an attempt, which it has reported;
+        parked by its consumer as unreadable, which nobody has reported; or parked by the broker.
+        """
         headers = message.header.properties.headers or {}
-        delivery = JobMessage.parse(message)
+        is_unreadable = (message.routing_key or "").endswith(f".{UNPARSABLE}")
+        try:
+            delivery = JobMessage.parse(message)
+        except Unparsable:
+            if is_unreadable:
+                return None  # not even its id can be read; it is kept in the dead queue of its type
+            raise
         parked_id = derived_id(delivery.envelope.time, "dead", delivery.envelope.id, delivery.fence, delivery.attempt)
-        if "souk-reason" in headers:
+        if "souk-reason" in headers and not is_unreadable:
             return _Message(parked_id, ())
-        log.warning("job_parked_by_broker", job_id=str(delivery.envelope.id), type=delivery.envelope.type)
+        error = AttemptError(
+            error_class=UNPARSABLE if is_unreadable else "parked_by_broker",
+            message=str(headers.get("souk-reason" if is_unreadable else "x-first-death-reason", "")),
+        )
+        log.warning("job_parked", job_id=str(delivery.envelope.id), type=delivery.envelope.type, why=error.error_class)
         report = AttemptReport(
             job_id=delivery.envelope.id,
             job_type=delivery.envelope.type,
             attempt=delivery.attempt,
             fence=delivery.fence,
             outcome=Outcome.FAILED,
-            worker="broker",
+            worker="unknown" if is_unreadable else "broker",
             started_at=self._clock(),
-            error=AttemptError(error_class="parked_by_broker", message=str(headers.get("x-first-death-reason", ""))),
+            error=error,
         )
         return _Message(parked_id, (report,))
 

@@ -20,7 +20,7 @@ from services.jobs.schemas import (
 )
 from services.jobs.store import JobFilter
 from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
-from shared.errors import FieldError, InvalidInput, NotFound
+from shared.errors import FieldError, Forbidden, InvalidInput, NotFound
 from shared.web.bodies import Body, pointed, read_body, read_query
 from shared.web.identity import Role, require
 from shared.web.problems import REQUEST_ID
@@ -85,6 +85,8 @@ class _Edge:
 
     async def list_for_vendor(self, request: web.Request) -> web.Response:
         identity = require(request, Role.VENDOR)
+        if identity.vendor_id is None:  # a filter of null would show everybody's
+            raise Forbidden("This account belongs to no vendor.")
         query = read_query(request, VendorListQuery)
         where = JobFilter(cause=query.cause, vendor_id=identity.vendor_id)
         return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))

@@ -17,11 +17,11 @@ from shared.ids import new_id
 from shared.messaging.topology import WorkQueue
 
 INSERT: Final = """
-    -- Write new jobs, claimed by the writer until it has published them; skip known and recently pruned ones.
+    -- Write new jobs, claimed for as long as the writer may take to publish them; skip known and just pruned ones.
     INSERT INTO jobs.jobs (id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type,
                            caused_at, vendor_id, traceparent, run_at, claimed_until)
     SELECT n.id, n.type, n.priority, n.state, n.max_attempts, n.timeout_ms, n.payload::jsonb, n.target, n.cause,
-           n.cause_type, n.caused_at, n.vendor_id, n.traceparent, n.run_at, now() + interval '10 seconds'
+           n.cause_type, n.caused_at, n.vendor_id, n.traceparent, n.run_at, now() + $15 * interval '1 second'
     FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[],
                 $9::uuid[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::timestamptz[])
          AS n(id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type, caused_at,
@@ -139,6 +139,7 @@ ADD_AUDIT: Final = """
 """
 
 T = TypeVar("T")
+CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
 
 
@@ -221,8 +222,10 @@ class Ledger:
     def __init__(self, *, shard: int = 0) -> None:
         self._shard = shard
 
-    async def insert(self, conn: Connection, new: Sequence[NewJob]) -> frozenset[UUID]:
-        """Write jobs; returns the ids that were not there before."""
+    async def insert(
+        self, conn: Connection, new: Sequence[NewJob], *, claim_seconds: float = CLAIM_SECONDS
+    ) -> frozenset[UUID]:
+        """Write jobs; returns the ids that were not there before. `claim_seconds` is 0 where others publish them."""
         rows = await conn.fetch(
             INSERT,
             [job.id for job in new],
@@ -239,6 +242,7 @@ class Ledger:
             [job.vendor_id for job in new],
             [job.traceparent for job in new],
             [job.run_at for job in new],
+            claim_seconds,
         )
         inserted = frozenset(row["id"] for row in rows)
         deltas = CounterDeltas()

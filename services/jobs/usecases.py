@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from pydantic import JsonValue, ValidationError
 
-from services.jobs.errors import JobNotFound, NotRetryable, UnknownJobType
+from services.jobs.errors import AlreadyCleared, JobNotFound, NotRetryable, UnknownJobType
 from services.jobs.models import RETRYABLE_BY_HAND, JobState, Order, new_job, statistics
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Pruner
@@ -119,7 +120,10 @@ class JobsDesk:
         return cleared
 
     async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> ShownJob:
-        """Write a job by hand; the ledger process publishes it. Raises `UnknownJobType`, `InvalidInput`."""
+        """Write a job by hand; the ledger process publishes it.
+
+        Raises `UnknownJobType`, `InvalidInput`, `AlreadyCleared`.
+        """
         contract = JOB_BY_TYPE.get(request.type)
         if contract is None:
             known = ", ".join(JOB_BY_TYPE)
@@ -128,7 +132,10 @@ class JobsDesk:
                 errors=[FieldError("/type", "unknown_job_type", f"one of {known}")],
             )
         try:
-            payload = contract.model_validate(request.payload, strict=False)
+            payload = contract.model_validate_json(orjson.dumps(request.payload))
+        except TypeError as exc:  # an integer over 64 bits
+            errors = [FieldError("/payload", "invalid_json", str(exc))]
+            raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
         except ValidationError as exc:
             errors = [FieldError(f"/payload{error.pointer}", error.code, error.detail) for error in pointed(exc)]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
@@ -149,8 +156,10 @@ class JobsDesk:
         await self._partitions.ensure_for([job.id])
 
         async def write(conn: Connection) -> None:
-            if await self._ledger.insert(conn, [job]):
+            if await self._ledger.insert(conn, [job], claim_seconds=0):
                 await self._audit(conn, by, "job.enqueue", job.id, {"type": job.type}, request_id)
+            elif await self._ledger.get(conn, job.id) is None:
+                raise AlreadyCleared("This idempotency key was used today for a job that is done and cleared away.")
 
         await in_ledger(self._pool, write)
         return await self.get(job.id)

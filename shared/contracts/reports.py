@@ -48,6 +48,8 @@ class AttemptReport(Contract):
     run_ms: NonNegativeInt = 0
     error: AttemptError | None = None
     retry_at: datetime | None = None
+    waits_in_ledger: bool = False
+    """The ledger is to publish the next attempt at `retry_at`: the wait fits no retry queue."""
     result: JsonValue = None
 
 

@@ -187,8 +187,8 @@ class OutboxRelay:
                 try:
                     if await self.run_once() == CLAIM_BATCH:
                         continue
-                except Unavailable as exc:
-                    log.warning("relay_failed", schema=self._schema, error=exc.detail)
+                except Exception as exc:  # noqa: BLE001 - e.g. a schema that is not migrated yet
+                    log.warning("relay_failed", schema=self._schema, error=repr(exc))
                     wait_seconds = BUSY_POLL_SECONDS
                 try:
                     async with asyncio.timeout(wait_seconds):

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 
 from aiormq.channel import Channel as Underlay
+from aiormq.exceptions import AMQPError
 
 
 class Acks:
@@ -34,14 +36,15 @@ class Acks:
 
     async def _send(self) -> None:
         await asyncio.sleep(0)
-        while not self._channel.is_closed:
-            prefix, singles = self._take_finished()
-            if prefix is None and not singles:
-                return
-            if prefix is not None:
-                await self._channel.basic_ack(prefix, multiple=True, wait=False)
-            for tag in singles:
-                await self._channel.basic_ack(tag, wait=False)
+        with suppress(AMQPError, OSError, RuntimeError):  # the channel is gone
+            while not self._channel.is_closed:
+                prefix, singles = self._take_finished()
+                if prefix is None and not singles:
+                    return
+                if prefix is not None:
+                    await self._channel.basic_ack(prefix, multiple=True, wait=False)
+                for tag in singles:
+                    await self._channel.basic_ack(tag, wait=False)
 
     def _take_finished(self) -> tuple[int | None, list[int]]:
         prefix: int | None = None

@@ -57,11 +57,12 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Whether the connection stands, as far as this end knows."""
-        return self._connection is not None and not self._connection.is_closed
+        # `is_closed` of a plain connection tells of our own `close` only; `connected` of what became of the link.
+        return self._connection is not None and self._connection.connected.is_set()
 
     async def _connected(self) -> AbstractConnection:
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
+            if self._connection is None or not self.is_open:
                 self._connection = await aio_pika.connect(self._url, client_properties={"connection_name": self._name})
             return self._connection
 

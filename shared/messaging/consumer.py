@@ -7,6 +7,7 @@ job, keeps the second run without effect.
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from functools import partial
 from typing import Any, Final, assert_never
 from uuid import UUID
 
+import orjson
 from aiormq.abc import DeliveredMessage
 from prometheus_client import Counter, Histogram
 from pydantic import JsonValue
@@ -23,7 +25,7 @@ from structlog.contextvars import bound_contextvars
 
 from shared.clock import utc_now
 from shared.contracts.base import Job
-from shared.contracts.reports import MAX_ERROR_CHARS, AttemptError, AttemptReport, Outcome
+from shared.contracts.reports import MAX_ERROR_CHARS, MAX_RESULT_BYTES, AttemptError, AttemptReport, Outcome
 from shared.errors import AppError, Unavailable, Unparsable
 from shared.lifecycle import background
 from shared.log import get_logger
@@ -40,7 +42,7 @@ from shared.messaging.delivery import (
 from shared.messaging.publisher import PERSISTENT
 from shared.messaging.reporter import Reporter
 from shared.messaging.subscription import Session, Subscription
-from shared.messaging.topology import DEAD, WORK_BY_TYPE, Tier, WorkQueue, build
+from shared.messaging.topology import DEAD, UNPARSABLE, WORK_BY_TYPE, Tier, WorkQueue, build
 from shared.messaging.work import JobMessage
 
 log = get_logger(__name__)
@@ -78,6 +80,13 @@ class AttemptTimeout(AppError):
     """The handler did not end within the job's time limit and was cancelled."""
 
     code = "timeout"
+    retryable = True
+
+
+class HandlerCancelled(AppError):
+    """Something the handler waited for was cancelled, while nobody stops this worker."""
+
+    code = "handler_cancelled"
     retryable = True
 
 
@@ -122,7 +131,7 @@ class WorkConsumer:
         assert tag is not None
         try:
             delivery = JobMessage.parse(message)
-            job = delivery.job()
+            job = delivery.job_of(self._work.job)
         except Unparsable as exc:
             log.warning("job_unparsable", queue=self._work.name, error=exc.detail)
             if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
@@ -165,6 +174,7 @@ class WorkConsumer:
                 run_ms=run_ms,
                 error=None if error is None else described(error),
                 retry_at=retry_at,
+                waits_in_ledger=isinstance(disposition, RetryAfter) and disposition.tier is None,
                 result=result,
             )
 
@@ -204,7 +214,12 @@ class WorkConsumer:
         )
         try:
             async with limit:
-                return None, await self._handler(job, attempt)
+                return None, kept_result(await self._handler(job, attempt))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # shutdown, out of grace
+                raise
+            return HandlerCancelled("something the handler waited for was cancelled"), None
         except TimeoutError as exc:
             if limit.expired():
                 return AttemptTimeout(f"not done after {limit_seconds:g} s"), None
@@ -257,18 +272,42 @@ class WorkConsumer:
 
     async def _park(self, message: DeliveredMessage, reason: str) -> None:
         properties = message.header.properties
-        properties.headers = {"souk-reason": reason[:200]}
+        ours = {name: value for name, value in (properties.headers or {}).items() if name.startswith("souk-")}
+        properties.headers = {**ours, "souk-reason": storable(reason)[:200]}
         properties.delivery_mode = PERSISTENT
         properties.expiration = None
         await self._publisher.publish_body(
-            message.body, exchange=DEAD, routing_key=f"{self._work.type}.unparsable", properties=properties
+            message.body, exchange=DEAD, routing_key=f"{self._work.type}.{UNPARSABLE}", properties=properties
         )
 
 
 def described(error: Exception) -> AttemptError:
     """An error as the history keeps it, cut at 2 KB."""
     message = error.detail if isinstance(error, AppError) else str(error) or repr(error)
-    return AttemptError(error_class=type(error).__name__, message=message[:MAX_ERROR_CHARS])
+    return AttemptError(error_class=type(error).__name__, message=storable(message)[:MAX_ERROR_CHARS])
+
+
+_NUL_IN_JSON: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def storable(text: str) -> str:
+    """A text that PostgreSQL and JSON can hold: no NUL, no lone surrogate. Errors quote what strangers sent."""
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
+
+
+def kept_result(result: object) -> JsonValue:
+    """A handler's result as the ledger keeps it. One that is no small JSON is replaced by a note, never an error.
+
+    The effect has happened: a result that cannot be told must not make the job run again.
+    """
+    try:
+        body = _NUL_IN_JSON.sub(rb"\1\\ufffd", orjson.dumps(result))
+    except TypeError as exc:
+        return {"result_not_kept": f"no JSON: {exc}"}
+    if len(body) > MAX_RESULT_BYTES:
+        return {"result_not_kept": f"{len(body)} bytes are over {MAX_RESULT_BYTES}"}
+    kept: JsonValue = orjson.loads(body)
+    return kept
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ from shared.messaging.topology import Tier
 
 SHORTEST_JITTER: Final = 0.8
 LONGEST_JITTER: Final = 1.2
+LONGEST_WAIT_SECONDS: Final = 24 * 3600.0
+"""However long a dependency asks us to stay away, a job is tried again within a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ def decide(error: Exception | None, attempt: int, policy: RetryPolicy, *, jitter
             return DeadLetter(error.code)
         case _ if attempt >= policy.max_attempts:
             return DeadLetter("attempts_exhausted")
-        case Unavailable(retry_after_seconds=float() | int() as seconds):
-            return RetryAfter(float(seconds), None)
+        case Unavailable(retry_after_seconds=float() | int() as asked):
+            climbed = policy.after(attempt, jitter)
+            # A hint shorter than the back-off must not burn the attempts while the dependency is still away.
+            return climbed if asked <= climbed.seconds else RetryAfter(min(LONGEST_WAIT_SECONDS, float(asked)), None)
         case _:
             return policy.after(attempt, jitter)

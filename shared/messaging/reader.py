@@ -32,6 +32,7 @@ log = get_logger(__name__)
 
 BUG_ATTEMPTS: Final = 5
 """How often a message is tried that fails for no expected reason, before it is parked."""
+SHORTEST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 5.0
 
 HandleBatch = Callable[[Sequence[DeliveredMessage]], Awaitable[None]]
@@ -81,25 +82,27 @@ class BatchReader:
 
     async def _settle(self, batch: list[tuple[Session, DeliveredMessage]]) -> None:
         """Handle a batch whole; if it holds something that cannot be handled, each message alone."""
-        if not batch:
-            return
-        try:
-            await self._handle([message for _, message in batch])
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the messages are still ours
-            if len(batch) > 1 and not isinstance(exc, Unavailable):
+        wait_seconds = SHORTEST_WAIT_SECONDS
+        while batch := [item for item in batch if item[0].is_open]:
+            try:
+                await self._handle([message for _, message in batch])
+            except Unavailable as exc:
+                log.warning("batch_waits", queue=self._queue, error=exc.detail, again_in_seconds=wait_seconds)
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
+            except Exception as exc:  # noqa: BLE001 - whatever it was, the messages are still ours
                 for item in batch:
-                    await self._settle_alone(item)
+                    await self._settle_alone(item, exc if len(batch) == 1 else None)
+                return
             else:
-                for item in batch:
-                    await self._settle_alone(item, exc)
-            return
-        for session, message in batch:
-            _ack(session, message)
+                for session, message in batch:
+                    _ack(session, message)
+                return
 
     async def _settle_alone(self, item: tuple[Session, DeliveredMessage], error: Exception | None = None) -> None:
         """Handle one message until it is done, parked, or no longer ours. `error` is of the attempt just made."""
         session, message = item
-        attempt, wait_seconds = 0, 0.1
+        attempt, wait_seconds = 0, SHORTEST_WAIT_SECONDS
         while session.is_open:
             if error is None:
                 try:
@@ -135,7 +138,7 @@ class BatchReader:
                 message_id=properties.message_id,
                 message_type=properties.message_type,
                 delivery_mode=PERSISTENT,
-                headers={"souk-reason": f"{type(error).__name__}: {error}"[:200]},
+                headers={"souk-reason": f"{type(error).__name__}: {error}".encode(errors="replace").decode()[:200]},
             ),
         )
 
@@ -168,6 +171,8 @@ def parse_event(message: DeliveredMessage) -> Received | None:
     except ValidationError as exc:
         first = exc.errors()[0]
         raise Unparsable(f"event: {first['loc']}: {first['msg']}") from exc
+    except TypeError as exc:  # an integer over 64 bits
+        raise Unparsable(f"event: {exc}") from exc
 
 
 def one_by_one(table: EventTable) -> HandleBatch:

@@ -8,7 +8,6 @@ from typing import Final
 from pamqp.commands import Basic
 
 from shared.contracts.reports import AttemptReport, ReportBatch
-from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import PERSISTENT, Publisher
 from shared.messaging.topology import REPORTS
@@ -52,8 +51,8 @@ class Reporter:
         self._dispatch()
 
     async def _publish(self, batch: list[tuple[AttemptReport, asyncio.Future[None]]]) -> None:
-        reports = ReportBatch(reports=tuple(report for report, _ in batch))
         try:
+            reports = ReportBatch(reports=tuple(report for report, _ in batch))
             await self._publisher.publish_body(
                 reports.model_dump_json(exclude_none=True).encode(),
                 exchange=REPORTS,
@@ -67,7 +66,7 @@ class Reporter:
                     timestamp=datetime.now(UTC),
                 ),
             )
-        except Unavailable as exc:
+        except Exception as exc:  # noqa: BLE001 - whoever waits must hear of whatever it was
             for _, confirmed in batch:
                 if not confirmed.done():
                     confirmed.set_exception(exc)

@@ -9,7 +9,6 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel as Underlay
 from pamqp.common import FieldValue
 
-from shared.errors import AppError
 from shared.log import get_logger
 from shared.messaging.acks import Acks
 from shared.messaging.broker import BROKER_ERRORS, Link
@@ -83,8 +82,8 @@ class Subscription:
                 if self._stopping.is_set():
                     return
                 log.warning("consumer_lost", queue=self.queue)
-            except (AppError, *BROKER_ERRORS) as exc:
-                log.warning("consume_failed", queue=self.queue, error=str(exc), again_in_seconds=wait_seconds)
+            except Exception as exc:  # noqa: BLE001 - a queue that nobody reads any more is worse than any error
+                log.warning("consume_failed", queue=self.queue, error=repr(exc), again_in_seconds=wait_seconds)
             finally:
                 self.is_consuming = False
             await self._drop_channel()
@@ -119,6 +118,8 @@ class Subscription:
 
         async def deliver(message: DeliveredMessage) -> None:
             assert message.delivery_tag is not None
+            if self._stopping.is_set():
+                return  # left unacknowledged: delivered again to another when the channel closes
             session.acks.delivered(message.delivery_tag)
             self._on_delivery(session, message)
 

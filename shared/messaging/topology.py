@@ -21,6 +21,8 @@ LEDGER_QUEUE: Final = "jobs.ledger"
 DISPATCH_QUEUE: Final = "events.dispatch"
 EVENT_STREAM: Final = "events.stream"
 CONTROL_STREAM: Final = "jobs.control"
+UNPARSABLE: Final = "unparsable"
+"""The last word of the routing key of what a consumer parks because it cannot read it."""
 LOWEST_PRIORITY: Final = 5
 
 ArgumentValue = str | int
@@ -130,7 +132,8 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Which events each reader's queue `events.<reader>` is bound to."""
 
-_TIER = re.compile(r"(\d+)(s|m|h)")
+LONGEST_TIER_SECONDS: Final = 24 * 3600
+_TIER = re.compile(r"([0-9]{1,9})(s|m|h)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -140,8 +143,11 @@ def parse_tiers(text: str) -> tuple[Tier, ...]:
     for name in (part.strip() for part in text.split(",")):
         match = _TIER.fullmatch(name)
         if match is None:
-            raise ValueError(f"retry tier {name!r} is not a number with s, m or h")
-        tiers.append(Tier(name, int(match[1]) * _UNIT_SECONDS[match[2]]))
+            raise ValueError(f"retry tier {name!r} is not a number with s, m or h, like 10s")
+        seconds = int(match[1]) * _UNIT_SECONDS[match[2]]
+        if not 1 <= seconds <= LONGEST_TIER_SECONDS:
+            raise ValueError(f"retry tier {name!r} is not between 1s and 24h")
+        tiers.append(Tier(name, seconds))
     if any(later.seconds <= earlier.seconds for earlier, later in pairwise(tiers)):
         raise ValueError(f"retry tiers must climb: {text!r}")
     return tuple(tiers)
@@ -272,7 +278,7 @@ def permissions(process: str) -> Permissions:
     writes = ["events", *own]
     if any(work.reader == process for work in WORK):
         writes += [r"jobs\.retry\..+", r"jobs\.dead", r"jobs\.reports"]
-    if any(queue.startswith("events.") for queue in queues_read_by(process)):
+    if any(queue.startswith("events.") and queue != EVENT_STREAM for queue in queues_read_by(process)):
         writes.append(r"amq\.default")  # an unreadable event goes to the reader's dead queue by name
     return Permissions(_any_of(own), _any_of(writes), _any_of(["events", "jobs", *own] if own else []))
 

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from shared.contracts.base import Job
 from shared.contracts.envelope import Envelope
-from shared.contracts.jobs import JOB_BY_TYPE
 from shared.errors import Unparsable
 from shared.messaging.delivery import RetryAfter
 from shared.messaging.publisher import Publisher
@@ -61,17 +60,18 @@ class JobMessage:
             timeout_ms=_positive(headers, _TIMEOUT_MS),
         )
 
-    def job(self) -> Job:
-        """The order itself. Raises `Unparsable` when the payload is not what its type promises."""
-        contract = JOB_BY_TYPE.get(self.envelope.type)
-        if contract is None:
-            raise Unparsable(f"unknown job type {self.envelope.type!r}")
+    def job_of(self, contract: type[Job]) -> Job:
+        """The order itself. Raises `Unparsable` when it is another type's, or not what its type promises."""
+        if self.envelope.type != contract.type:
+            raise Unparsable(f"a job of type {self.envelope.type!r} in the queue of {contract.type!r}")
         try:
             # Read as JSON, where strict models take ids and times as strings.
             return contract.model_validate_json(orjson.dumps(self.envelope.data))
         except ValidationError as exc:
             first = exc.errors()[0]
             raise Unparsable(f"payload of {self.envelope.type}: {first['loc']}: {first['msg']}") from exc
+        except TypeError as exc:  # an integer over 64 bits
+            raise Unparsable(f"payload of {self.envelope.type}: {exc}") from exc
 
     async def publish(self, publisher: Publisher) -> None:
         """Put the job into its work queue, confirmed. Raises `NotConfirmed`."""

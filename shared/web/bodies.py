@@ -1,15 +1,20 @@
 """Reading what a client sent: strictly, with a JSON pointer for each thing that is wrong."""
 
+import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import FieldError, InvalidInput, Unparsable
 
 MAX_NESTING: Final = 64
+MAX_ERRORS: Final = 100
+"""No answer lists more errors than anybody reads."""
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -30,17 +35,36 @@ async def read_body(request: web.Request, model: type[B]) -> B:
     """Parse a JSON body. Raises `Unparsable` (400) for what is no JSON, `InvalidInput` (422) with pointers."""
     if request.content_type not in ("application/json", "application/octet-stream"):
         raise web.HTTPUnsupportedMediaType
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):  # JSON is UTF-8 (RFC 8259)
+        raise web.HTTPUnsupportedMediaType
     raw = await _raw(request)
-    try:
-        # orjson refuses NaN, lone surrogates, invalid UTF-8 and deep nesting.
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as exc:
-        raise Unparsable(f"The body is not JSON: {exc}") from exc
-    _refuse_nul(value, "")
+    if errors := _unstorable(_parsed(raw)):
+        raise InvalidInput("The body holds what cannot be kept; see errors.", errors=errors)
     try:
         return model.model_validate_json(raw)
     except ValidationError as exc:
         raise InvalidInput("The body does not fit; see errors.", errors=pointed(exc)) from exc
+
+
+def _parsed(raw: bytes) -> Any:
+    """The JSON value, with marks where a parser would silently choose. Raises `Unparsable`."""
+    try:
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_object)
+    except RecursionError as exc:
+        raise Unparsable("The body is nested too deeply.") from exc
+    except ValueError as exc:  # no JSON, no UTF-8, or an integer of thousands of digits
+        raise Unparsable(f"The body is not JSON: {exc}") from exc
+
+
+class _Repeated:
+    """Stands for the values of a key that is given twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        found[key] = _Repeated() if key in found else value
+    return found
 
 
 async def _raw(request: web.Request) -> bytes:
@@ -61,7 +85,8 @@ def read_query(request: web.Request, model: type[B]) -> B:
             errors=[FieldError(f"/{name}", "repeated", "give it once") for name in sorted(set(repeated))],
         )
     values: Mapping[str, str] = dict(request.query)
-    _refuse_nul(values, "")
+    if errors := _unstorable(values):
+        raise InvalidInput("A parameter holds what cannot be kept; see errors.", errors=errors)
     try:
         return model.model_validate(values)
     except ValidationError as exc:
@@ -84,18 +109,35 @@ def _escaped(part: int | str) -> str:
     return str(part).replace("~", "~0").replace("/", "~1")
 
 
-def _refuse_nul(value: Any, pointer: str) -> None:
-    """PostgreSQL text cannot hold U+0000; say so here, with a pointer, not as a 500 there."""
-    if isinstance(value, str):
-        if "\x00" in value:
-            raise InvalidInput(
-                "A text holds a NUL character.",
-                errors=[FieldError(pointer, "nul", "U+0000 is not allowed in text")],
-            )
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_nul(key, pointer)
-            _refuse_nul(item, f"{pointer}/{_escaped(key)}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _refuse_nul(item, f"{pointer}/{index}")
+def _unstorable(value: Any) -> list[FieldError]:
+    """Where a value holds what JSON or PostgreSQL cannot keep; said here, with a pointer, not as a 500 there."""
+    errors: list[FieldError] = []
+    waiting: list[tuple[str, int, Any]] = [("", 0, value)]
+    while waiting:
+        pointer, depth, item = waiting.pop()
+        if isinstance(item, str):
+            if problem := _unstorable_text(item):
+                errors.append(FieldError(pointer, *problem))
+        elif isinstance(item, float):
+            if not math.isfinite(item):
+                errors.append(FieldError(pointer, "not_finite", "NaN and Infinity are no JSON numbers"))
+        elif isinstance(item, _Repeated):
+            errors.append(FieldError(pointer, "repeated", "this key is given twice"))
+        elif isinstance(item, dict | list):
+            if depth == MAX_NESTING:
+                errors.append(FieldError(pointer, "too_deep", f"at most {MAX_NESTING} levels"))
+                continue
+            pairs = item.items() if isinstance(item, dict) else enumerate(item)
+            for key, inner in pairs:
+                waiting.append((f"{pointer}/{_escaped(key)}", depth + 1, inner))
+                if isinstance(key, str) and (problem := _unstorable_text(key)):
+                    errors.append(FieldError(pointer, *problem))
+    return errors[:MAX_ERRORS]
+
+
+def _unstorable_text(text: str) -> tuple[str, str] | None:
+    if "\x00" in text:
+        return "nul", "U+0000 is not allowed in text"
+    if not text.isascii() and _LONE_SURROGATE.search(text):
+        return "lone_surrogate", "half of a surrogate pair is no character"
+    return None

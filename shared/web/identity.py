@@ -73,7 +73,7 @@ def verify(token: str, *, service: str, key: str, method: str, path: str) -> Ide
             raise Unauthorised("The identity token was made for another call.")
         vendor = claims["vendor"]
         return Identity(UUID(claims["sub"]), Role(claims["role"]), None if vendor is None else UUID(vendor))
-    except (jwt.InvalidTokenError, KeyError, ValueError) as exc:
+    except (jwt.InvalidTokenError, KeyError, ValueError, TypeError, AttributeError) as exc:
         raise Unauthorised(f"The identity token does not hold: {exc}") from exc
 
 

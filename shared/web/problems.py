@@ -60,17 +60,22 @@ def problem(
         "type": f"urn:souk:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
-        "instance": instance,
+        "detail": _valid(detail),
+        "instance": None if instance is None else _valid(instance),
         "request_id": request_id,
     }
     if errors:
         document["errors"] = [
-            {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in errors
+            {"pointer": _valid(error.pointer), "code": error.code, "detail": _valid(error.detail)} for error in errors
         ]
     return web.Response(
         status=status, body=orjson.dumps(document), headers={"Content-Type": PROBLEM_TYPE, **(headers or {})}
     )
+
+
+def _valid(text: str) -> str:
+    """What is quoted from a request may hold lone surrogates, which JSON cannot."""
+    return text.encode(errors="replace").decode()
 
 
 def problem_for(error: AppError, *, request_id: str | None, instance: str | None) -> web.Response:
