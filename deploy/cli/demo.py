@@ -39,7 +39,9 @@ def demo(
     except DemoFailed as failed:
         complain(f"The demo stops here: {failed}", ExitCode.FAILED)
     except (*EXPECTED, aiohttp.ClientError) as failed:
-        complain(f"The demo stops here: {failed!r}", ExitCode.FAILED)
+        complain(f"The demo stops here: {failed}", ExitCode.FAILED)
+    except LookupError as missing:
+        complain(f"The demo stops here: an answer has no {missing}.", ExitCode.FAILED)
     if as_json:
         print_json({"timeline": timeline.entries})
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
-import orjson
 from aiohttp import web
 from pydantic import Field
 
 from services.catalog.cursors import Cursors, Position
+from shared.encoding import to_json
 from shared.errors import NotFound
 from shared.web.bodies import Query
 
@@ -28,7 +28,7 @@ def answer(
     value: Mapping[str, Any], *, status: int = 200, etag: str | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """A value as JSON; times are RFC 3339 in UTC."""
-    body = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
+    body = to_json(value)
     tagged = {} if etag is None else {"ETag": f'"{etag}"', "Cache-Control": "no-cache"}
     return web.Response(
         status=status, body=body, headers={"Content-Type": "application/json", **tagged, **(headers or {})}
@@ -83,10 +83,3 @@ def answer_page(
 def _scope(request: web.Request, query: PageQuery) -> str:
     """The list and its filters; a page may be longer or shorter than the one before."""
     return f"{request.path}?{query.model_dump_json(exclude={'limit', 'cursor'})}"
-
-
-def _plain(value: object) -> str:
-    """asyncpg's UUIDs are a subclass, which orjson does not know."""
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"{type(value)} is no JSON")

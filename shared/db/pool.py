@@ -9,7 +9,11 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.encoding import to_json
 from shared.errors import Unavailable
+from shared.log import get_logger
+
+log = get_logger(__name__)
 
 CONNECT_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 5.0
@@ -37,7 +41,7 @@ async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         await connection.set_type_codec(
             kind,
             schema="pg_catalog",
-            encoder=lambda value: orjson.dumps(value).decode(),
+            encoder=lambda value: to_json(value).decode(),
             decoder=orjson.loads,
         )
 
@@ -84,4 +88,5 @@ async def connection(pool: Pool) -> AsyncIterator[Connection]:
         async with pool.acquire(timeout=CONNECT_SECONDS) as acquired:
             yield acquired
     except DATABASE_GONE as exc:
-        raise Unavailable(f"the database did not answer: {exc!r}", retry_after_seconds=1) from exc
+        log.warning("database_unavailable", error=repr(exc))
+        raise Unavailable("The database did not answer.", retry_after_seconds=1) from exc

@@ -1,7 +1,7 @@
 """The people of the demo: each speaks HTTP with its own key, and every request is shown."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import aiohttp
@@ -35,7 +35,7 @@ class Person:
         json: Mapping[str, Any] | None = None,
         *,
         form: aiohttp.FormData | None = None,
-        expect: int = 200,
+        expect: int | Collection[int] = 200,
     ) -> Any:
         """POST JSON or a form; the JSON body of the answer."""
         return await self._call("POST", path, json=json, data=form, expect=expect)
@@ -54,14 +54,16 @@ class Person:
             raise DemoFailed(f"GET {path} answered {response.status}")
         return response.content_type, len(content)
 
-    async def _call(self, method: str, path: str, *, expect: int, quiet: bool = False, **content: Any) -> Any:
+    async def _call(
+        self, method: str, path: str, *, expect: int | Collection[int], quiet: bool = False, **content: Any
+    ) -> Any:
         started = time.perf_counter()
         url = f"{self._gateway}{path}"
         async with self._http.request(method, url, headers=self._headers, **content) as response:
             body = await response.json(content_type=None)
         if not quiet:
             self._timeline.request(self.who, method, _shortened(path), response.status, _ms(started))
-        if response.status != expect:
+        if response.status not in ({expect} if isinstance(expect, int) else expect):
             raise DemoFailed(f"{method} {path} answered {response.status} instead of {expect}: {body}")
         return body
 

@@ -117,7 +117,7 @@ class Story:
         tick = await self._admin.post("/api/admin/schedules/check-low-stock/run", expect=202)
 
         async def job() -> dict[str, Any] | None:
-            found = await self._admin.get(f"/api/admin/jobs/list?cause={tick['event_id']}", quiet=True)
+            found = await self._admin.get(f"/api/admin/jobs/list?cause={tick['event']}", quiet=True)
             return next((each for each in found["items"] if each["state"] == "completed"), None)
 
         done = await self._until("the tick's job is done", job)
@@ -125,17 +125,26 @@ class Story:
         await self._mail_to(self._run.accounts.vendors[0].email, about="Low stock")
 
     async def _report(self) -> None:
+        """Ask until the report counts the order: its event and the request travel apart, and either may be first."""
         today = datetime.now(UTC).date().isoformat()
-        asked = await self._vendor.post(
-            "/api/vendor/reports", {"type": "daily_sales", "period": {"from": today, "to": today}}, expect=202
+        wanted = {"type": "daily_sales", "period": {"from": today, "to": today}}
+
+        async def counted() -> dict[str, Any] | None:
+            asked = await self._vendor.post("/api/vendor/reports", wanted, expect={200, 201})
+            report = await self._until("the report is ready", lambda: self._ready_report(asked))
+            sold = {product["product_id"] for product in report["figures"]["top_products"]}
+            return report if self._id in sold else None
+
+        report = await self._until("the report counts the order", counted)
+        totals = report["figures"]["totals"]
+        gross = ", ".join(f"{money['amount_minor'] / 100:.2f} {money['currency']}" for money in totals["gross"])
+        self._show.fact(
+            "report", f"daily_sales of {today}: {totals['orders']} orders, {totals['units']} units, {gross}"
         )
 
-        async def ready() -> dict[str, Any] | None:
-            report: dict[str, Any] = await self._vendor.get(f"/api/vendor/reports/{asked['id']}", quiet=True)
-            return report if report["state"] == "ready" and report["data"]["orders"] else None
-
-        report = await self._until("the report counts the order", ready)
-        self._show.fact("report", f"daily_sales of {today}: {_words(report['data'])}")
+    async def _ready_report(self, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+        report: dict[str, Any] = await self._vendor.get(f"/api/vendor/reports/{asked['id']}", quiet=True)
+        return report if report["state"] == "ready" and report["round"] >= asked["round"] else None
 
     async def _jobs(self) -> None:
         async def settled() -> list[dict[str, Any]] | None:

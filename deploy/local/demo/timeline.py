@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+TABLE_WIDTH = 120
+"""Tables are as wide as this even where no terminal says so, as in a log."""
+
 
 class Timeline:
     """Prints each thing as it is seen and keeps it, so that `--json` can give all of it at the end."""
@@ -27,7 +30,7 @@ class Timeline:
         entry = {"who": who, "method": method, "path": path, "status": status, "ms": round(ms, 1)}
         self._keep("request", entry)
         self._line(
-            (f"{who:<8}", "cyan"),
+            (f"{who:<9}", "cyan"),
             f"{method:<5}{path}",
             (f"  {status}", "green" if status < 400 else "red"),
             (f"  {ms:.0f} ms", "dim"),
@@ -37,21 +40,21 @@ class Timeline:
         """A mail as the mail sink received it."""
         to = ", ".join(message["to"]) if isinstance(message["to"], list) else message["to"]
         self._keep("mail", {"to": to, "subject": message["subject"], "message_id": message["message_id"]})
-        self._line(("mail    ", "magenta"), f"to {to}: “{message['subject']}”")
+        self._line(("mail     ", "magenta"), f"to {to}: “{message['subject']}”")
 
     def rendition(self, rendition: Mapping[str, Any]) -> None:
         """One size and format of a picture."""
         self._keep("rendition", dict(rendition))
         size = f"{rendition['width']}x{rendition['height']}"
         self._line(
-            ("picture ", "yellow"),
+            ("picture  ", "yellow"),
             f"{rendition['preset']:<6}{rendition['format']:<5}{size:>10}{rendition['bytes'] / 1000:>8.1f} kB",
         )
 
     def fact(self, who: str, sentence: str) -> None:
         """Something seen that is neither request nor mail."""
         self._keep("fact", {"who": who, "fact": sentence})
-        self._line((f"{who:<8}", "blue"), sentence)
+        self._line((f"{who:<9}", "blue"), sentence)
 
     def jobs(self, jobs: Sequence[Mapping[str, Any]]) -> None:
         """Every job behind the story, in the order of its making."""
@@ -67,7 +70,7 @@ class Timeline:
                 str(job["run_ms"]),
                 Text(_short(job["result"]), style="dim"),
             )
-        self._console.print(table)
+        self._console.print(table, width=max(self._console.width, TABLE_WIDTH), crop=False)
 
     def processes(self, rows: Sequence[tuple[str, int, str]]) -> None:
         """What each process did: name, pid, and the one thing in figures of its own."""
@@ -75,7 +78,7 @@ class Timeline:
         table = _table("process", "pid", "did")
         for name, pid, did in rows:
             table.add_row(name, str(pid), did)
-        self._console.print(table)
+        self._console.print(table, width=max(self._console.width, TABLE_WIDTH), crop=False)
 
     def end(self, sentence: str) -> None:
         """How it went."""
@@ -96,11 +99,12 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in columns:
         is_number = column.endswith("ms") or column in ("priority", "attempts", "pid")
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     return table
 
 
 def _short(result: object) -> str:
     if not isinstance(result, dict):
         return "" if result is None else str(result)[:60]
-    return ", ".join(f"{key} {value}" for key, value in result.items() if not isinstance(value, dict | list))[:80]
+    figures = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
+    return ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items())
