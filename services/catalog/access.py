@@ -105,6 +105,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/media/{key}"): PUBLIC,
         # inventory
         ("GET", "/api/vendor/inventory"): VENDOR,
+        ("POST", "/api/vendor/inventory/adjust"): VENDOR,
         ("PUT", "/api/vendor/inventory/{product_id}"): VENDOR,
         ("PUT", "/api/vendor/inventory/{product_id}/threshold"): VENDOR,
         ("GET", "/api/vendor/inventory/{product_id}/movements"): VENDOR,

@@ -1,8 +1,10 @@
 """What can be wrong with a change of stock."""
 
+from collections.abc import Collection, Sequence
 from typing import Self
+from uuid import UUID
 
-from shared.errors import Conflict, FieldError, NotFound
+from shared.errors import Conflict, FieldError, InvalidInput, NotFound
 
 
 class LevelNotFound(NotFound):
@@ -28,3 +30,33 @@ class StaleQuantity(Conflict):
             f"The stock is {on_hand}, not {expected}.",
             errors=[FieldError("/expected_on_hand", "stale_quantity", str(on_hand))],
         )
+
+
+class UnknownProducts(InvalidInput):
+    """Some lines name products that this vendor does not have; nothing was changed."""
+
+    code = "unknown_product"
+
+    @classmethod
+    def of(cls, asked: Sequence[UUID], known: Collection[UUID]) -> Self:
+        """Point at the lines."""
+        return cls("Some products are not yours.", errors=_lines(asked, known, "product_id", "unknown_product"))
+
+
+class OutOfRange(Conflict):
+    """Some levels would fall below zero or rise above a billion; nothing was changed."""
+
+    code = "out_of_range"
+
+    @classmethod
+    def of(cls, asked: Sequence[UUID], moved: Collection[UUID]) -> Self:
+        """Point at the lines."""
+        return cls("A level cannot move that far.", errors=_lines(asked, moved, "delta", "out_of_range"))
+
+
+def _lines(asked: Sequence[UUID], fine: Collection[UUID], field: str, code: str) -> list[FieldError]:
+    return [
+        FieldError(f"/lines/{index}/{field}", code, str(product_id))
+        for index, product_id in enumerate(asked)
+        if product_id not in fine
+    ]

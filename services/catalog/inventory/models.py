@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 MAX_PIECES: Final = 1_000_000_000
-"""Below what a 4-byte integer holds."""
+"""The highest level; the statement that moves levels knows it too. Below what a 4-byte integer holds."""
 DEFAULT_THRESHOLD: Final = 5
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from services.catalog.access import actor_of
 from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
 from services.catalog.inventory.schemas import (
+    AdjustBody,
     LevelBody,
     LevelsQuery,
     ThresholdBody,
@@ -29,6 +30,7 @@ class InventoryRoutes:
         """Register these."""
         return [
             web.get("/api/vendor/inventory", self.list_levels),
+            web.post("/api/vendor/inventory/adjust", self.adjust),
             web.put("/api/vendor/inventory/{product_id}", self.set_level),
             web.put("/api/vendor/inventory/{product_id}/threshold", self.set_threshold),
             web.get("/api/vendor/inventory/{product_id}/movements", self.list_movements),
@@ -56,6 +58,13 @@ class InventoryRoutes:
             expected_on_hand=body.expected_on_hand,
         )
         return answer(level_shape(level))
+
+    async def adjust(self, request: web.Request) -> web.Response:
+        """`POST /api/vendor/inventory/adjust`: up to 250 lines, all or nothing."""
+        body = await read_body(request, AdjustBody)
+        deltas = {line.product_id: line.delta for line in body.lines}
+        levels = await self.inventory.adjust(actor_of(request), deltas, note=body.note)
+        return answer({"items": [level_shape(level) for level in levels]})
 
     async def set_threshold(self, request: web.Request) -> web.Response:
         """`PUT /api/vendor/inventory/{product_id}/threshold`."""

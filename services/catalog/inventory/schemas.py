@@ -1,13 +1,16 @@
 """What is sent to and answered by the addresses of stock."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, field_validator
 
 from services.catalog.answers import PageQuery
 from services.catalog.inventory.models import MAX_PIECES, Level, Movement
 from shared.web.bodies import Body
+
+MAX_ADJUSTMENTS: Final = 250
 
 Pieces = Annotated[int, Field(ge=0, le=MAX_PIECES)]
 
@@ -17,6 +20,34 @@ class LevelBody(Body):
 
     on_hand: Pieces
     expected_on_hand: Pieces
+
+
+class AdjustmentBody(Body):
+    """Pieces that came (positive) or went (negative)."""
+
+    product_id: UUID
+    delta: Annotated[int, Field(ge=-MAX_PIECES, le=MAX_PIECES)]
+
+    @field_validator("delta")
+    @classmethod
+    def _moves(cls, delta: int) -> int:
+        if delta == 0:
+            raise ValueError("a movement of nothing")
+        return delta
+
+
+class AdjustBody(Body):
+    """Many adjustments that happen together; each product once."""
+
+    lines: Annotated[list[AdjustmentBody], Field(min_length=1, max_length=MAX_ADJUSTMENTS)]
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+
+    @field_validator("lines")
+    @classmethod
+    def _each_once(cls, lines: list[AdjustmentBody]) -> list[AdjustmentBody]:
+        if len({line.product_id for line in lines}) < len(lines):
+            raise ValueError("a product is named twice")
+        return lines
 
 
 class ThresholdBody(Body):

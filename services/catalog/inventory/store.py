@@ -38,10 +38,10 @@ OF_VENDOR: Final = f"""
     ORDER BY p.id DESC LIMIT $3
 """
 MOVE: Final = """
-    -- Move each level by its delta unless it would fall below zero; a row back for each that moved.
+    -- Move each level by its delta unless it would leave what a level can be; a row back for each that moved.
     UPDATE catalog.stock s SET on_hand = s.on_hand + w.delta, version = s.version + 1, updated_at = now()
     FROM unnest($1::uuid[], $2::int[]) AS w (product_id, delta)
-    WHERE s.product_id = w.product_id AND s.on_hand + w.delta >= 0
+    WHERE s.product_id = w.product_id AND s.on_hand::bigint + w.delta BETWEEN 0 AND 1000000000
     RETURNING s.product_id, s.on_hand, s.version
 """
 ADD_MOVEMENTS: Final = """

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.catalog import audit
 from services.catalog.inventory import store
-from services.catalog.inventory.errors import LevelNotFound, StaleQuantity
+from services.catalog.inventory.errors import LevelNotFound, OutOfRange, StaleQuantity, UnknownProducts
 from services.catalog.inventory.models import Level, Moved, Movement, MovementKind
 from services.catalog.models import Actor
 from shared.contracts.base import Event
@@ -31,7 +31,8 @@ async def move(
 ) -> list[Moved]:
     """Move levels that `store.lock` holds, in the caller's transaction, with their movements and events.
 
-    A level that would fall below zero stays and is missing in the answer: the caller decides whether that undoes all.
+    A level that would fall below zero (or rise above a billion) stays and is missing in the answer: the caller
+    decides whether that undoes all.
     """
     moved = await store.move(conn, deltas)
     await store.add_movements(conn, moved, deltas, kind, reference=reference, account_id=actor.account_id)
@@ -94,6 +95,21 @@ class Inventory:
                 deltas = {product_id: on_hand - level.on_hand}
                 await move(conn, self.outbox, [level], deltas, MovementKind.ADJUST, reference="counted", actor=actor)
             return (await store.levels(conn, [product_id]))[0]
+
+    async def adjust(self, actor: Actor, adjustments: Mapping[UUID, int], *, note: str) -> list[Level]:
+        """Add to levels or take from them (pieces by product), all or nothing.
+
+        Raises `UnknownProducts` for what is not this vendor's, `OutOfRange` naming what cannot move that far.
+        """
+        async with transaction(self.pool) as conn:
+            held = await store.lock(conn, list(adjustments))
+            own = [level for level in held if level.vendor_id == actor.vendor_id]
+            if len(own) < len(adjustments):
+                raise UnknownProducts.of(list(adjustments), {level.product_id for level in own})
+            moved = await move(conn, self.outbox, own, adjustments, MovementKind.ADJUST, reference=note, actor=actor)
+            if len(moved) < len(adjustments):
+                raise OutOfRange.of(list(adjustments), {one.product_id for one in moved})
+            return await store.levels(conn, list(adjustments))
 
     async def set_threshold(self, actor: Actor, product_id: UUID, *, threshold: int) -> Level:
         """Say where low begins; the alert goes if the level is above it. Raises `LevelNotFound`."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.catalog import audit
 from services.catalog.inventory import store as stock
+from services.catalog.inventory.errors import OutOfRange
 from services.catalog.inventory.models import Level, MovementKind
 from services.catalog.inventory.usecases import move
 from services.catalog.models import Actor
@@ -87,7 +88,10 @@ class Orders:
         await store.insert_lines(conn, order_id, [_line(held, placing, index) for index in range(len(placing.lines))])
 
     async def cancel(self, actor: Actor, order_id: UUID) -> Order:
-        """Take an order back and return its stock; cancelled before, it stays as it was. Raises `OrderNotFound`."""
+        """Take an order back and return its stock; cancelled before, it stays as it was.
+
+        Raises `OrderNotFound`, and `OutOfRange` for a level that cannot take it back.
+        """
         account_id = _account_of(actor)
         async with transaction(self.pool) as conn:
             is_changed = await store.cancel(conn, order_id, account_id=account_id)
@@ -105,7 +109,10 @@ class Orders:
         for line in order.lines:
             deltas[line.product_id] = deltas.get(line.product_id, 0) + line.quantity
         held = await stock.lock(conn, list(deltas))
-        await move(conn, self.outbox, held, deltas, MovementKind.RETURN, reference=f"order {order.id}", actor=actor)
+        reference = f"order {order.id}"
+        moved = await move(conn, self.outbox, held, deltas, MovementKind.RETURN, reference=reference, actor=actor)
+        if len(moved) < len(deltas):
+            raise OutOfRange.of(list(deltas), {one.product_id for one in moved})
 
 
 def _account_of(actor: Actor) -> UUID:

@@ -161,3 +161,35 @@ async def test_the_sum_of_the_movements_is_the_level(
         following = (await answer.json())["next"]
     async with vendor.get(f"{INVENTORY}/{product['id']}/movements?cursor={following}") as answer:
         assert [step["kind"] for step in (await answer.json())["items"]] == ["receive"]
+
+
+async def test_adjustments_happen_together_or_not_at_all(vendor: Client, other_vendor: Client, pool: Pool) -> None:
+    one, two = await make_product(vendor, on_hand=10), await make_product(vendor, on_hand=1)
+    foreign = await make_product(other_vendor, on_hand=10)
+    at = f"{INVENTORY}/adjust"
+
+    def lines(*deltas: tuple[dict[str, Any], int]) -> dict[str, Any]:
+        return {"lines": [{"product_id": product["id"], "delta": delta} for product, delta in deltas], "note": "count"}
+
+    async with vendor.post(at, json=lines((one, -3), (two, -2))) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["errors"][0]["pointer"]) == (409, "/lines/1/delta")
+    async with vendor.post(at, json=lines((one, -3), (foreign, 1))) as answer:
+        problem = await answer.json()
+        assert (answer.status, problem["errors"][0]["pointer"]) == (422, "/lines/1/product_id")
+    for refused in (lines(), lines((one, 0)), lines((one, 1), (one, 1)), lines(*[(one, 1)] * 251)):
+        async with vendor.post(at, json=refused) as answer:
+            assert answer.status == 422
+    assert await _movements(vendor, one["id"]) == (await _movements(vendor, one["id"]))[-1:]
+    async with vendor.post(at, json=lines((one, -3), (two, 5))) as answer:
+        assert {item["on_hand"] for item in (await answer.json())["items"]} == {7, 6}
+    assert (await _movements(vendor, one["id"]))[0]["reference"] == "count"
+    assert len(await outbox(pool, "stock.changed")) == 5
+
+
+async def test_a_level_has_an_upper_end(vendor: Client) -> None:
+    product = await make_product(vendor, on_hand=10**9)
+    for _ in range(2):
+        adjusted = {"lines": [{"product_id": product["id"], "delta": 10**9}]}
+        async with vendor.post(f"{INVENTORY}/adjust", json=adjusted) as answer:
+            assert answer.status == 409
