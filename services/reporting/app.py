@@ -1,0 +1,69 @@
+"""Reporting, put together."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from services.reporting.files import Pages
+from services.reporting.handlers import generate_report, record_events
+from services.reporting.routes import new_api
+from services.reporting.settings import Settings
+from services.reporting.usecases import Counting, Reports
+from shared.clock import utc_now
+from shared.contracts import jobs
+from shared.db.outbox import Inbox, Outbox, relaying
+from shared.db.pool import open_pool
+from shared.lifecycle import background, every
+from shared.messaging.broker import open_broker
+from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.reader import reading
+from shared.messaging.topology import build
+from shared.web.checks import all_consuming, database_answers
+from shared.web.ops import operations_port
+from shared.web.server import serving
+
+EVENTS_QUEUE = "events.reporting"
+PRUNE_SECONDS = 3600
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[None]:
+    """Open everything reporting needs, in order; close it in reverse when the block ends."""
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            open_pool(settings.reporting_database_url.get_secret_value(), name="reporting")
+        )
+        broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="reporting"))
+        await stack.enter_async_context(relaying(pool, broker.publisher, schema="reporting"))
+        counting = Counting(pool=pool, inbox=Inbox("reporting"))
+        reports = Reports(pool=pool, outbox=Outbox("reporting"), zone=ZoneInfo(settings.time_zone), clock=utc_now)
+        api = new_api(reports, Pages(), key=settings.reporting_key.get_secret_value())
+        await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
+        await stack.enter_async_context(background(every(PRUNE_SECONDS, counting.prune), name="inbox prune"))
+        events_read = await stack.enter_async_context(
+            reading(
+                broker,
+                EVENTS_QUEUE,
+                partial(record_events, counting=counting),
+                topology=build(settings.tiers, ()),
+                grace_seconds=settings.grace_seconds,
+            )
+        )
+        handlers: HandlerTable = {
+            jobs.GenerateReport: partial(generate_report, reports=reports),
+        }
+        jobs_read = await stack.enter_async_context(
+            working(
+                broker,
+                handlers,
+                worker=f"reporting@{socket.gethostname()}:{os.getpid()}",
+                tiers=settings.tiers,
+                grace_seconds=settings.grace_seconds,
+            )
+        )
+        checks = {"database": database_answers(pool), "broker": all_consuming([events_read, *jobs_read])}
+        await stack.enter_async_context(operations_port(settings, checks))
+        yield

@@ -1,0 +1,27 @@
+"""What reporting raises on purpose."""
+
+from shared.errors import Conflict, InvalidInput, NotFound
+
+
+class UnknownReport(NotFound):
+    """There is no such report, or it is another vendor's."""
+
+    code = "unknown_report"
+
+
+class ReportNotReady(Conflict):
+    """The report has no figures yet; look at its `state` and come back when it is `ready`."""
+
+    code = "report_not_ready"
+
+
+class BadPeriod(InvalidInput):
+    """The period is turned around, too long, or lies in the future."""
+
+    code = "bad_period"
+
+
+class BadReportJob(InvalidInput):
+    """A job asks for a report without saying which, or of which days. Trying it again changes nothing."""
+
+    code = "bad_report_job"

@@ -1,0 +1,28 @@
+"""Reporting's message edge."""
+
+from collections.abc import Sequence
+
+from aiormq.abc import DeliveredMessage
+from pydantic import JsonValue
+
+from services.reporting.usecases import Counting, Reports, counts_of
+from shared.contracts.jobs import GenerateReport
+from shared.messaging.consumer import Attempt
+from shared.messaging.reader import parse_event
+
+
+async def record_events(messages: Sequence[DeliveredMessage], *, counting: Counting) -> None:
+    """Count a batch of events; those of a type this version does not know are of no interest."""
+    received = [parsed for message in messages if (parsed := parse_event(message)) is not None]
+    await counting.record(received)
+
+
+async def generate_report(job: GenerateReport, attempt: Attempt, *, reports: Reports) -> JsonValue:
+    """Build a report; the result says which and what is in it."""
+    report = await reports.generate(job, job_id=attempt.job_id)
+    return {
+        "report_id": str(report.id),
+        "report_type": report.type,
+        "period": {"from": report.period.first.isoformat(), "to": report.period.last.isoformat()},
+        **counts_of(report),
+    }

@@ -1,0 +1,234 @@
+"""The values of reporting: facts from events, a report, and the figures in it."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from shared.contracts.base import Money
+
+ReportType = Literal["daily_sales", "daily_metrics"]
+VendorReportType = Literal["daily_sales"]
+"""The reports a vendor can ask for; `daily_metrics` is about the whole marketplace."""
+
+
+class ReportState(StrEnum):
+    """Where a report stands."""
+
+    PENDING = "pending"
+    """Asked for; a job will build it. Figures of an earlier building may still be there."""
+    READY = "ready"
+    FAILED = "failed"
+    """Its job failed for good; asking again tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whole days in a time zone, both ends inclusive."""
+
+    first: date
+    last: date
+    zone: ZoneInfo
+
+    @property
+    def starts_at(self) -> datetime:
+        """The first instant of the first day, UTC; also where the clock skips midnight."""
+        return _midnight(self.first, self.zone)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first instant after the last day, UTC."""
+        return _midnight(self.last + timedelta(days=1), self.zone)
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Every day of it."""
+        return tuple(self.first + timedelta(days=passed) for passed in range((self.last - self.first).days + 1))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    # With fold 0 a skipped midnight is read by the offset before the change, which is the change itself.
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SoldLine:
+    """One line of an order as it was sold; (order, line) is its identity. The price is of one piece."""
+
+    order_id: UUID
+    line: int
+    vendor_id: UUID
+    product_id: UUID
+    title: str
+    quantity: int
+    unit_minor: int
+    currency: str
+    placed_at: datetime
+
+
+class FactKind(StrEnum):
+    """What happened, beside sales, that reports count: the event's type."""
+
+    SUBMITTED = "product.submitted"
+    APPROVED = "product.approved"
+    REJECTED = "product.rejected"
+    STOCK_LOW = "stock.low"
+    JOB_FAILED = "job.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One event that is counted. `label` is the job's type where it is about a job."""
+
+    event_id: UUID
+    kind: FactKind
+    happened_at: datetime
+    vendor_id: UUID | None
+    subject_id: UUID
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SalesRow:
+    """Sales of one day in one currency: a null day or currency is the sum over all of them."""
+
+    day: date | None
+    currency: str | None
+    orders: int
+    units: int
+    gross: int
+    cancelled_orders: int
+    cancelled_units: int
+    cancelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class TopRow:
+    """One product in one currency."""
+
+    product_id: UUID
+    title: str
+    units: int
+    currency: str
+    net: int
+
+
+@dataclass(frozen=True, slots=True)
+class FactRow:
+    """How often a thing happened on a day."""
+
+    day: date
+    kind: FactKind
+    label: str
+    count: int
+
+
+class Figures(BaseModel):
+    """Base of what is in a report; stored as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Sales(Figures):
+    """Sales of a day or of a period, by the time the order was placed.
+
+    `orders`, `units` and `gross` count everything that was placed, also what was cancelled since; `cancelled_*` is how
+    much of that was; `net` is the difference. An order with two currencies is one order.
+    """
+
+    orders: int = 0
+    units: int = 0
+    cancelled_orders: int = 0
+    cancelled_units: int = 0
+    gross: tuple[Money, ...] = ()
+    cancelled: tuple[Money, ...] = ()
+    net: tuple[Money, ...] = ()
+
+
+class DaySales(Sales):
+    """One day's."""
+
+    day: date
+
+
+class TopProduct(Figures):
+    """A product by units sold and not cancelled."""
+
+    product_id: UUID
+    title: str
+    units: int
+    net: tuple[Money, ...]
+
+
+class DailySales(Figures):
+    """`daily_sales`: what was sold, of one vendor or (null) of the whole marketplace."""
+
+    type: Literal["daily_sales"] = "daily_sales"
+    totals: Sales
+    days: tuple[DaySales, ...]
+    top_products: tuple[TopProduct, ...]
+
+
+class Activity(Figures):
+    """What happened in a day or a period, in numbers."""
+
+    products_submitted: int = 0
+    products_approved: int = 0
+    products_rejected: int = 0
+    stock_alerts: int = 0
+    jobs_failed: int = 0
+
+
+class DayMetrics(Figures):
+    """One day's."""
+
+    day: date
+    sales: Sales
+    activity: Activity
+
+
+class FailedJobs(Figures):
+    """How many jobs of a type failed for good."""
+
+    job_type: str
+    count: int
+
+
+class DailyMetrics(Figures):
+    """`daily_metrics`: the whole marketplace's day for its operator."""
+
+    type: Literal["daily_metrics"] = "daily_metrics"
+    sales: Sales
+    activity: Activity
+    days: tuple[DayMetrics, ...]
+    failed_jobs: tuple[FailedJobs, ...]
+
+
+AnyFigures = DailySales | DailyMetrics
+FIGURES: TypeAdapter[AnyFigures] = TypeAdapter(Annotated[AnyFigures, Field(discriminator="type")])
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report's row. There is one for each type, scope (a vendor, or null: the marketplace) and period.
+
+    `round` counts how often it was asked for. `figures_at` is when the figures were taken; they stay readable while a
+    newer building is pending. `request_id` is the event that asked last, `job_id` the job that built last.
+    """
+
+    id: UUID
+    type: ReportType
+    vendor_id: UUID | None
+    period: Period
+    state: ReportState
+    round: int
+    requested_at: datetime
+    request_id: UUID | None = None
+    job_id: UUID | None = None
+    figures: AnyFigures | None = None
+    figures_at: datetime | None = None
+    error: str | None = None

@@ -1,0 +1,136 @@
+"""Reporting's HTTP edge, called by the gateway. Vendors have their own reports, admins and ops read everybody's."""
+
+from typing import Final, assert_never
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+
+from services.reporting.document import document_of
+from services.reporting.errors import ReportNotReady, UnknownReport
+from services.reporting.files import Pages, csv_of
+from services.reporting.models import Report, ReportType
+from services.reporting.schemas import AdminReportBody, FileQuery, ListQuery, PeriodBody, ReportItem, VendorReportBody
+from services.reporting.usecases import Reports
+from shared.errors import Forbidden
+from shared.web.bodies import read_body, read_query
+from shared.web.identity import Role, identity_middleware, require
+from shared.web.server import new_app
+
+REPORTS: Final = web.AppKey("reports", Reports)
+PAGES: Final = web.AppKey("pages", Pages)
+VENDOR_REPORTS: Final = "/api/vendor/reports"
+ADMIN_REPORTS: Final = "/api/admin/reports"
+_PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def new_api(reports: Reports, pages: Pages, *, key: str) -> web.Application:
+    """The application that `serving` serves."""
+    app = new_app(middlewares=[identity_middleware(service="reporting", key=key)])
+    app[REPORTS] = reports
+    app[PAGES] = pages
+    app.router.add_post(VENDOR_REPORTS, request_own)
+    app.router.add_post(ADMIN_REPORTS, request_any)
+    for path in (VENDOR_REPORTS, ADMIN_REPORTS):
+        app.router.add_get(path, list_reports)
+        app.router.add_get(f"{path}/{{id}}", show_report)
+        app.router.add_get(f"{path}/{{id}}/file", show_file)
+    return app
+
+
+async def request_own(request: web.Request) -> web.Response:
+    """A vendor asks for a report about itself: 201 with the new row, or 200 with the one that is there."""
+    vendor_id = _scope(request)
+    body = await read_body(request, VendorReportBody)
+    return await _request(request, body.type, vendor_id, body.period)
+
+
+async def request_any(request: web.Request) -> web.Response:
+    """An admin asks for a report about the marketplace or a vendor; answers like `request_own`."""
+    require(request, Role.ADMIN)
+    body = await read_body(request, AdminReportBody)
+    return await _request(request, body.type, body.vendor_id, body.period)
+
+
+async def list_reports(request: web.Request) -> web.Response:
+    """A page of reports, newest first."""
+    vendor_id = _scope(request)
+    query = read_query(request, ListQuery)
+    found = await request.app[REPORTS].listing(vendor_id=vendor_id, below=query.cursor, limit=query.limit + 1)
+    page = found[: query.limit]
+    following = str(page[-1].id) if len(found) > query.limit else None
+    items = [ReportItem.of(report).model_dump(mode="json", exclude={"figures"}) for report in page]
+    headers = (
+        {} if following is None else {"Link": f'<{request.path}?limit={query.limit}&cursor={following}>; rel="next"'}
+    )
+    return _json({"items": items, "next": following}, headers=headers)
+
+
+async def show_report(request: web.Request) -> web.Response:
+    """One report with its figures."""
+    report = await _found(request)
+    return _json(ReportItem.of(report).model_dump(mode="json"))
+
+
+async def show_file(request: web.Request) -> web.Response:
+    """One report as a file. While newer figures are pending, the ones that are there."""
+    report = await _found(request)
+    query = read_query(request, FileQuery)
+    if report.figures is None or report.figures_at is None:
+        raise ReportNotReady(f"The report is {report.state.value}; it has no figures yet.")
+    document = document_of(report)
+    match query.format:
+        case "csv":
+            body, kind, disposition = csv_of(document), "text/csv; charset=utf-8; header=present", "attachment"
+        case "html":
+            shown_at = report.figures_at.astimezone(report.period.zone).strftime("%Y-%m-%d %H:%M %Z")
+            body = request.app[PAGES].html_of(document, figures_at=shown_at)
+            kind, disposition = "text/html; charset=utf-8", "inline"
+        case _:
+            assert_never(query.format)
+    return web.Response(
+        body=body,
+        headers={
+            "Content-Type": kind,
+            "Content-Disposition": f'{disposition}; filename="{document.stem}.{query.format}"',
+            "Content-Security-Policy": _PAGE_POLICY,
+            "Cache-Control": "private, no-cache",
+        },
+    )
+
+
+async def _request(
+    request: web.Request, report_type: ReportType, vendor_id: UUID | None, period: PeriodBody
+) -> web.Response:
+    report, is_new = await request.app[REPORTS].request(report_type, vendor_id, period.first, period.last)
+    return _json(
+        ReportItem.of(report).model_dump(mode="json"),
+        status=201 if is_new else 200,
+        headers={"Location": f"{request.path}/{report.id}"},
+    )
+
+
+async def _found(request: web.Request) -> Report:
+    vendor_id = _scope(request)
+    try:
+        report_id = UUID(request.match_info["id"])
+    except ValueError as exc:
+        raise UnknownReport("There is no such report.") from exc
+    return await request.app[REPORTS].find(report_id, vendor_id=vendor_id)
+
+
+def _scope(request: web.Request) -> UUID | None:
+    """Whose reports the caller may see: its own vendor's, or (null) everybody's. Raises `Forbidden`."""
+    if not request.path.startswith(VENDOR_REPORTS):
+        require(request, Role.ADMIN, Role.OPS)
+        return None
+    vendor_id = require(request, Role.VENDOR).vendor_id
+    if vendor_id is None:
+        raise Forbidden("This account belongs to no vendor.")
+    return vendor_id
+
+
+def _json(body: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=status, body=orjson.dumps(body), headers={"Content-Type": "application/json", **(headers or {})}
+    )

@@ -1,0 +1,87 @@
+"""The bodies of reporting's HTTP API."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.reporting.models import DailyMetrics, DailySales, Report, ReportState, ReportType, VendorReportType
+from shared.web.bodies import Body, Query
+
+
+class PeriodBody(Body):
+    """Days, both inclusive."""
+
+    first: Annotated[date, Field(alias="from")]
+    last: Annotated[date, Field(alias="to")]
+
+
+class VendorReportBody(Body):
+    """A vendor asks for a report about itself."""
+
+    type: VendorReportType
+    period: PeriodBody
+
+
+class AdminReportBody(Body):
+    """An admin asks for a report about the marketplace, or about one vendor."""
+
+    type: ReportType
+    period: PeriodBody
+    vendor_id: UUID | None = None
+
+
+class ListQuery(Query):
+    """Which page of a list; `cursor` is the `next` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 48
+    cursor: UUID | None = None
+
+
+class FileQuery(Query):
+    """In which form."""
+
+    format: Literal["csv", "html"] = "html"
+
+
+class PeriodItem(BaseModel):
+    """Days, both inclusive."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    first: Annotated[date, Field(alias="from")]
+    last: Annotated[date, Field(alias="to")]
+
+
+class ReportItem(BaseModel):
+    """A report. `figures` are there once it was ready for the first time; in a list they are left out."""
+
+    id: UUID
+    type: ReportType
+    vendor_id: UUID | None
+    period: PeriodItem
+    time_zone: str
+    state: ReportState
+    round: int
+    requested_at: datetime
+    ready_at: datetime | None
+    error: str | None
+    figures: DailySales | DailyMetrics | None
+
+    @classmethod
+    def of(cls, report: Report) -> "ReportItem":
+        """The item of a row."""
+        return cls(
+            id=report.id,
+            type=report.type,
+            vendor_id=report.vendor_id,
+            period=PeriodItem(first=report.period.first, last=report.period.last),
+            time_zone=report.period.zone.key,
+            state=report.state,
+            round=report.round,
+            requested_at=report.requested_at,
+            ready_at=report.figures_at,
+            error=report.error,
+            figures=report.figures,
+        )
