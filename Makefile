@@ -34,6 +34,7 @@ check: ## Linters, types, import rules, lock files
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
 	@if grep -n '://' requirements/*.txt; then echo 'check: a lock file contains an address'; exit 1; fi
+	@$(PY) -m deploy.docs --check
 
 up: ## Start the stack and leave it running, supervised
 	@$(SETUP) run
