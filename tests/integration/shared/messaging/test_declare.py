@@ -1,0 +1,70 @@
+"""The topology on a real broker."""
+
+from typing import Any
+
+import pytest
+
+from shared.messaging.broker import Broker
+from shared.messaging.declare import TopologyDiffers, apply, keeping_topology
+from shared.messaging.topology import SEND_EMAIL, Exchange, Topology, build, parse_tiers
+from tests.eventually import eventually
+from tests.integration.shared.messaging.conftest import TOPOLOGY
+from tests.servers import Vhost
+
+
+def shape(vhost: Vhost) -> tuple[dict[str, Any], set[tuple[str, str, str]]]:
+    """Queues with their arguments, and bindings."""
+    queues = {queue["name"]: queue["arguments"] for queue in vhost.management.queues(vhost.name)}
+    bindings = vhost.management.call("GET", "bindings", vhost.name)
+    return queues, {(b["source"], b["destination"], b["routing_key"]) for b in bindings if b["source"]}
+
+
+async def test_declaring_the_whole_twice_leaves_what_the_data_say(bare: Broker, vhost: Vhost) -> None:
+    whole = build(parse_tiers("1s"), [SEND_EMAIL])
+    await apply(bare.consuming, whole)
+    first = shape(vhost)
+    await apply(bare.consuming, whole)
+    assert shape(vhost) == first
+    queues, bindings = first
+    assert queues == {queue.name: dict(queue.arguments) for queue in whole.queues}
+    assert bindings == {(b.exchange, b.queue, b.routing_key) for b in whole.bindings}
+
+
+async def test_a_queue_with_other_arguments_is_named_and_left_as_it_is(bare: Broker, vhost: Vhost) -> None:
+    other = {"durable": True, "arguments": {"x-max-priority": 9}}
+    vhost.management.call("PUT", "queues", vhost.name, "jobs.check-low-stock", body=other)
+    with pytest.raises(TopologyDiffers, match=r"'jobs\.check-low-stock'"):
+        await apply(bare.consuming, TOPOLOGY)
+    assert shape(vhost)[0]["jobs.check-low-stock"] == {"x-max-priority": 9}
+
+
+async def test_an_exchange_of_another_type_is_named(bare: Broker, vhost: Vhost) -> None:
+    vhost.management.call("PUT", "exchanges", vhost.name, "events", body={"type": "fanout", "durable": True})
+    with pytest.raises(TopologyDiffers, match="'events'"):
+        await apply(bare.consuming, TOPOLOGY)
+
+
+async def test_a_difference_stops_the_keeper_of_the_topology(bare: Broker, vhost: Vhost) -> None:
+    vhost.management.call("PUT", "exchanges", vhost.name, "events", body={"type": "fanout", "durable": True})
+    with pytest.raises(TopologyDiffers):
+        async with keeping_topology(bare.consuming, TOPOLOGY):
+            pytest.fail("it went on")
+
+
+async def test_what_is_lost_comes_back_with_the_next_connection(bare: Broker, vhost: Vhost) -> None:
+    small = Topology((Exchange("events", "topic"),), (), ())
+    async with keeping_topology(bare.consuming, small):
+        vhost.management.call("DELETE", "exchanges", vhost.name, "events")
+        names = await eventually(
+            lambda: [
+                c["name"] for c in vhost.management.call("GET", "vhosts", vhost.name, "connections") if "name" in c
+            ],
+            15,
+        )
+        for name in names:
+            vhost.management.call("DELETE", "connections", name)
+
+        def is_back() -> bool:
+            return "events" in [e["name"] for e in vhost.management.call("GET", "exchanges", vhost.name)]
+
+        await eventually(is_back, 10, every=0.1)
