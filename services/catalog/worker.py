@@ -1,6 +1,5 @@
 """Composition root of the catalog worker: its jobs, and the answers that pictures wait for."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -15,7 +14,6 @@ from shared.clock import utc_now
 from shared.contracts import events, jobs
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
-from shared.ids import new_id
 from shared.messaging.broker import open_broker
 from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.reader import EventTable, one_by_one, reading
@@ -60,7 +58,7 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
             working(
                 broker,
                 done,
-                worker=f"catalog-worker@{socket.gethostname()}:{new_id().hex[-6:]}",
+                worker="catalog-worker",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
             )

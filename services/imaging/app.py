@@ -1,6 +1,5 @@
 """Composition root of imaging."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -34,7 +33,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             working(
                 broker,
                 handlers,
-                worker=f"imaging@{socket.gethostname()}",
+                worker="imaging",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
             )

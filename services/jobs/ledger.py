@@ -1,6 +1,5 @@
 """Composition root of `python -m services.jobs ledger`."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -9,6 +8,7 @@ from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner
 from services.jobs.publishing import JobPublisher
 from services.jobs.recorder import Recorder
+from services.jobs.rescuer import Rescuer
 from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.contracts import jobs
@@ -49,6 +49,15 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(keeping_topology(broker.consuming, whole))
         await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
+        rescuer = Rescuer(
+            pool,
+            ledger,
+            broker.publisher,
+            publisher,
+            probe_seconds=settings.probe_seconds,
+            silence_seconds=settings.silence_seconds,
+        )
+        await stack.enter_async_context(background(every(settings.probe_seconds / 2, rescuer.run_once), name="rescue"))
         grace = settings.grace_seconds
         recording = await stack.enter_async_context(
             reading(broker, topology.LEDGER_QUEUE, recorder.handle, topology=whole, grace_seconds=grace)
@@ -60,7 +69,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             working(
                 broker,
                 handlers,
-                worker=f"ledger@{socket.gethostname()}",
+                worker="ledger",
                 tiers=settings.tiers,
                 grace_seconds=grace,
             )

@@ -12,15 +12,15 @@ from services.jobs.models import FINAL, HistoryEntry, JobState, Standing, after_
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.events import JobFailed, JobFinished
-from shared.contracts.reports import AttemptError, AttemptReport, Outcome, ReportBatch
+from shared.contracts.reports import AttemptError, AttemptReport, Outcome, ProbeAnswered, ReportBatch, WorkerSeen
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.ids import derived_id
 from shared.log import get_logger
-from shared.messaging.reporter import REPORT_TYPE
+from shared.messaging.reporter import PROBED_TYPE, REPORT_TYPE, SEEN_TYPE
 from shared.messaging.topology import UNPARSABLE
-from shared.messaging.work import JobMessage
+from shared.messaging.work import PROBE_TYPE, JobMessage
 
 log = get_logger(__name__)
 
@@ -35,7 +35,9 @@ _FINISHED_AS: Final = {
 @dataclass(frozen=True, slots=True)
 class _Message:
     id: UUID
-    reports: tuple[AttemptReport, ...]
+    reports: tuple[AttemptReport, ...] = ()
+    seen: WorkerSeen | None = None
+    probed: ProbeAnswered | None = None
 
 
 class Recorder:
@@ -53,10 +55,11 @@ class Recorder:
         await in_ledger(self._pool, lambda conn: self._record(conn, parsed))
 
     async def _record(self, conn: Connection, messages: Sequence[_Message]) -> None:
-        unique = {message.id: message for message in messages}
+        unique = {message.id: message for message in messages if message.reports}
         fresh = await self._ledger.first_seen(conn, list(unique))
         # By id: a message that came twice in one batch counts once.
         reports = [report for id_, message in unique.items() if id_ in fresh for report in message.reports]
+        await self._note_workers(conn, messages)
         before = await self._ledger.lock(conn, (report.job_id for report in reports))
         now = dict(before)
         history: list[HistoryEntry] = []
@@ -70,6 +73,15 @@ class Recorder:
         changed = [job for id_, job in now.items() if job is not before[id_]]
         await self._ledger.save(conn, before, changed, history)
         await self._tell(conn, before, changed)
+
+    async def _note_workers(self, conn: Connection, messages: Sequence[_Message]) -> None:
+        """What workers hold and which probes came back. The newest word of each worker counts, in one order for all."""
+        seen = {message.seen.worker: message.seen for message in messages if message.seen is not None}
+        for worker in sorted(seen):
+            await self._ledger.see_worker(conn, seen[worker])
+        for message in messages:
+            if message.probed is not None:
+                await self._ledger.answer_probe(conn, message.probed.probe_id)
 
     async def _tell(self, conn: Connection, before: dict[UUID, Standing], changed: Sequence[Standing]) -> None:
         """Emit what others wait for: final failures, and the end of scheduled work."""
@@ -91,13 +103,21 @@ class Recorder:
 
     def _parse(self, message: DeliveredMessage) -> _Message | None:
         properties = message.header.properties
-        if properties.message_type == REPORT_TYPE:
-            try:
-                batch = ReportBatch.model_validate_json(message.body)
-                return _Message(UUID(properties.message_id or ""), batch.reports)
-            except (ValidationError, ValueError) as exc:
-                raise Unparsable(f"no report: {exc}") from exc
-        return self._parse_dead(message)
+        try:
+            message_id = UUID(properties.message_id or "")
+            match properties.message_type:
+                case str(kind) if kind == REPORT_TYPE:
+                    return _Message(message_id, ReportBatch.model_validate_json(message.body).reports)
+                case str(kind) if kind == SEEN_TYPE:
+                    return _Message(message_id, seen=WorkerSeen.model_validate_json(message.body))
+                case str(kind) if kind == PROBED_TYPE:
+                    return _Message(message_id, probed=ProbeAnswered.model_validate_json(message.body))
+                case str(kind) if kind == PROBE_TYPE:
+                    return None  # its life was over before anybody read its queue
+                case _:
+                    return self._parse_dead(message)
+        except (ValidationError, ValueError) as exc:
+            raise Unparsable(f"no report: {exc}") from exc
 
     def _parse_dead(self, message: DeliveredMessage) -> _Message | None:
         """A job on the dead-letter exchange: parked by its consumer after an attempt, which it has reported;

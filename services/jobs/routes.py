@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
@@ -20,6 +19,7 @@ from services.jobs.schemas import (
 )
 from services.jobs.store import JobFilter
 from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
+from shared.encoding import to_json
 from shared.errors import FieldError, Forbidden, InvalidInput, NotFound
 from shared.web.bodies import Body, pointed, read_body, read_query
 from shared.web.identity import Role, require
@@ -131,6 +131,6 @@ def _page(page: Page) -> web.Response:
 def _answer(value: object, *, status: int = 200) -> web.Response:
     return web.Response(
         status=status,
-        body=orjson.dumps(value, option=orjson.OPT_UTC_Z),
+        body=to_json(value),
         content_type="application/json",
     )

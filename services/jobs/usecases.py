@@ -69,7 +69,8 @@ class JobsDesk:
     async def stats(self) -> dict[str, Any]:
         """Jobs kept, by state; `total` is the sum of all seven. Read from counters, never counted."""
         async with connection(self._pool) as conn:
-            return dict(statistics(await self._ledger.counts(conn)))
+            counted = statistics(await self._ledger.counts(conn))
+            return {**counted, "active_workers": await self._ledger.active_workers(conn)}
 
     async def latest(self, state: JobState) -> list[ShownJob]:
         """The last 100 completed or 50 failed jobs, newest first."""

@@ -1,6 +1,5 @@
 """Composition root of `python -m services.notifier`."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -93,7 +92,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             working(
                 broker,
                 work,
-                worker=f"notifier@{socket.gethostname()}",
+                worker="notifier",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
             )

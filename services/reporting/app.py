@@ -1,7 +1,5 @@
 """Reporting, put together."""
 
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -59,7 +57,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             working(
                 broker,
                 handlers,
-                worker=f"reporting@{socket.gethostname()}:{os.getpid()}",
+                worker="reporting",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
             )

@@ -53,6 +53,30 @@ class AttemptReport(Contract):
     result: JsonValue = None
 
 
+class HeldAttempt(Contract):
+    """An attempt that a worker has in its hands: delivered to it, not yet settled."""
+
+    job_id: UUID
+    fence: NonNegativeInt
+    attempt: PositiveInt
+
+
+class WorkerSeen(Contract):
+    """A worker lives, reads these types and holds these attempts. Sent every 5 s, every 30 s with empty hands."""
+
+    worker: Text
+    version: Text
+    types: tuple[Text, ...]
+    held: tuple[HeldAttempt, ...]
+
+
+class ProbeAnswered(Contract):
+    """A probe came through a work queue: what was published before it, at its priority, was delivered or is gone."""
+
+    probe_id: UUID
+    worker: Text
+
+
 class ReportBatch(Contract):
     """The reports that gathered while the batch before was in flight; at most 200."""
 

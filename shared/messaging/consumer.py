@@ -6,8 +6,10 @@ job, keeps the second run without effect.
 """
 
 import asyncio
+import os
 import random
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +27,16 @@ from structlog.contextvars import bound_contextvars
 
 from shared.clock import utc_now
 from shared.contracts.base import Job
-from shared.contracts.reports import MAX_ERROR_CHARS, MAX_RESULT_BYTES, AttemptError, AttemptReport, Outcome
+from shared.contracts.reports import (
+    MAX_ERROR_CHARS,
+    MAX_RESULT_BYTES,
+    AttemptError,
+    AttemptReport,
+    HeldAttempt,
+    Outcome,
+    ProbeAnswered,
+    WorkerSeen,
+)
 from shared.errors import AppError, Unavailable, Unparsable
 from shared.lifecycle import background
 from shared.log import get_logger
@@ -40,15 +51,20 @@ from shared.messaging.delivery import (
     decide,
 )
 from shared.messaging.publisher import PERSISTENT
-from shared.messaging.reporter import Reporter
+from shared.messaging.reporter import PROBED_TYPE, SEEN_TYPE, Reporter
 from shared.messaging.subscription import Session, Subscription
 from shared.messaging.topology import DEAD, UNPARSABLE, WORK_BY_TYPE, Tier, WorkQueue, build
-from shared.messaging.work import JobMessage
+from shared.messaging.work import JobMessage, probe_of
+from shared.version import VERSION
 
 log = get_logger(__name__)
 
 STARTED_AFTER_SECONDS: Final = 0.1
 """An attempt that runs longer is reported as started; a shorter one passes `processing` only in history."""
+
+SEEN_SECONDS: Final = 5.0
+"""A third of what the ledger waits for before it takes a job as lost."""
+IDLE_SEEN_SECONDS: Final = 30.0
 
 ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
 RUN_SECONDS = Histogram(
@@ -101,7 +117,7 @@ class WorkConsumer:
         self._reporter = reporter
         self._publisher = broker.publisher
         self._tiers = tiers
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._in_hand: dict[asyncio.Task[None], HeldAttempt | None] = {}
         self.subscription = Subscription(
             broker.consuming,
             work.name,
@@ -109,6 +125,16 @@ class WorkConsumer:
             prefetch=work.concurrency,
             topology=build(tiers, [work]),
         )
+
+    @property
+    def type(self) -> str:
+        """The job type."""
+        return self._work.type
+
+    @property
+    def held(self) -> tuple[HeldAttempt, ...]:
+        """The attempts that were delivered and are not settled."""
+        return tuple(attempt for attempt in self._in_hand.values() if attempt is not None)
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop consuming, let what runs finish, hand back what does not finish in time."""
@@ -123,12 +149,17 @@ class WorkConsumer:
     def _on_delivery(self, session: Session, message: DeliveredMessage) -> None:
         # In a task of its own: aiormq cancels its callbacks when the channel drops, and the effect may be half done.
         task = asyncio.create_task(self._settle(session, message))
-        self._in_hand.add(task)
-        task.add_done_callback(self._in_hand.discard)
+        self._in_hand[task] = None
+        task.add_done_callback(self._in_hand.pop)
 
     async def _settle(self, session: Session, message: DeliveredMessage) -> None:
         tag = message.delivery_tag
         assert tag is not None
+        if (probe_id := probe_of(message)) is not None:
+            answer = ProbeAnswered(probe_id=probe_id, worker=self._reporter.worker)
+            if await self._until_open_or_done(session, partial(self._reporter.tell, PROBED_TYPE, answer)):
+                session.acks.finished(tag)
+            return
         try:
             delivery = JobMessage.parse(message)
             job = delivery.job_of(self._work.job)
@@ -137,6 +168,7 @@ class WorkConsumer:
             if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
                 session.acks.finished(tag)
             return
+        self._hold(delivery)
         with bound_contextvars(
             job_id=str(delivery.envelope.id),
             type=self._work.type,
@@ -152,6 +184,11 @@ class WorkConsumer:
                 raise
             if await self._until_open_or_done(session, publishes):
                 session.acks.finished(tag)
+
+    def _hold(self, delivery: JobMessage) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._in_hand[task] = HeldAttempt(job_id=delivery.envelope.id, fence=delivery.fence, attempt=delivery.attempt)
 
     async def _attempt(self, delivery: JobMessage, job: Job) -> Callable[[], Awaitable[None]]:
         """Run the handler once; return the publishes that settle it, which may be called again if not confirmed."""
@@ -189,8 +226,13 @@ class WorkConsumer:
                 assert_never(disposition)
         self._tell(reported)
 
+        is_told = False
+
         async def publishes() -> None:
-            await self._reporter.send(reported)
+            nonlocal is_told
+            if not is_told:  # called again when the publish below was not confirmed
+                await self._reporter.send(reported)
+                is_told = True
             if isinstance(disposition, RetryAfter) and disposition.tier is not None:
                 await delivery.publish_retry(self._publisher, disposition)
             elif isinstance(disposition, DeadLetter):
@@ -318,12 +360,13 @@ async def working(
     worker: str,
     tiers: Sequence[Tier],
     grace_seconds: float,
+    seen_seconds: float = SEEN_SECONDS,
 ) -> AsyncIterator[tuple[Subscription, ...]]:
     """Consume the jobs of every type in `handlers` while the block runs; yields the subscriptions, for readiness.
 
     At the end it stops consuming, gives running jobs `grace_seconds`, and hands the rest back to the broker.
     """
-    reporter = Reporter(broker.publisher, worker=worker)
+    reporter = Reporter(broker.publisher, worker=f"{worker}@{socket.gethostname()}:{os.getpid()}")
     consumers = [
         WorkConsumer(broker, WORK_BY_TYPE[job.type], handler, reporter=reporter, tiers=tiers)
         for job, handler in handlers.items()
@@ -331,7 +374,24 @@ async def working(
     async with AsyncExitStack() as stack:
         for consumer in consumers:
             await stack.enter_async_context(background(consumer.subscription.run(), name=consumer.subscription.queue))
+        await stack.enter_async_context(background(_seen(reporter, consumers, seen_seconds), name="worker seen"))
         try:
             yield tuple(consumer.subscription for consumer in consumers)
         finally:
             await asyncio.gather(*(consumer.drain(grace_seconds) for consumer in consumers))
+
+
+async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_seconds: float) -> None:
+    """Tell the ledger every few seconds that this worker lives and what it holds."""
+    types = tuple(consumer.type for consumer in consumers)
+    told_at = -IDLE_SEEN_SECONDS
+    while True:
+        held = tuple(attempt for consumer in consumers for attempt in consumer.held)
+        if held or time.monotonic() - told_at >= IDLE_SEEN_SECONDS:
+            seen = WorkerSeen(worker=reporter.worker, version=VERSION, types=types, held=held)
+            try:
+                await reporter.tell(SEEN_TYPE, seen)
+                told_at = time.monotonic()
+            except Unavailable as exc:
+                log.info("seen_not_told", error=exc.detail)
+        await asyncio.sleep(every_seconds)

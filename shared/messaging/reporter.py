@@ -7,7 +7,7 @@ from typing import Final
 
 from pamqp.commands import Basic
 
-from shared.contracts.reports import AttemptReport, ReportBatch
+from shared.contracts.reports import AttemptReport, ProbeAnswered, ReportBatch, WorkerSeen
 from shared.ids import new_id
 from shared.messaging.publisher import PERSISTENT, Publisher
 from shared.messaging.topology import REPORTS
@@ -15,6 +15,8 @@ from shared.messaging.topology import REPORTS
 MAX_BATCH: Final = 200
 MAX_IN_FLIGHT: Final = 2
 REPORT_TYPE: Final = "attempt.reports"
+SEEN_TYPE: Final = "worker.seen"
+PROBED_TYPE: Final = "probe.answered"
 
 
 class Reporter:
@@ -35,6 +37,15 @@ class Reporter:
         self._gathered.append((report, confirmed))
         self._dispatch()
         await confirmed
+
+    async def tell(self, kind: str, message: WorkerSeen | ProbeAnswered) -> None:
+        """Tell the ledger something that is no report; confirmed. Raises `Unavailable`."""
+        await self._publisher.publish_body(
+            message.model_dump_json().encode(),
+            exchange=REPORTS,
+            routing_key="report",
+            properties=self._properties(kind),
+        )
 
     def _dispatch(self) -> None:
         while self._gathered and self._may_send():
@@ -57,14 +68,7 @@ class Reporter:
                 reports.model_dump_json(exclude_none=True).encode(),
                 exchange=REPORTS,
                 routing_key="report",
-                properties=Basic.Properties(
-                    content_type="application/json",
-                    delivery_mode=PERSISTENT,
-                    message_id=str(new_id()),
-                    message_type=REPORT_TYPE,
-                    app_id=self.worker,
-                    timestamp=datetime.now(UTC),
-                ),
+                properties=self._properties(REPORT_TYPE),
             )
         except Exception as exc:  # noqa: BLE001 - whoever waits must hear of whatever it was
             for _, confirmed in batch:
@@ -74,3 +78,13 @@ class Reporter:
             for _, confirmed in batch:
                 if not confirmed.done():
                     confirmed.set_result(None)
+
+    def _properties(self, kind: str) -> Basic.Properties:
+        return Basic.Properties(
+            content_type="application/json",
+            delivery_mode=PERSISTENT,
+            message_id=str(new_id()),
+            message_type=kind,
+            app_id=self.worker,
+            timestamp=datetime.now(UTC),
+        )

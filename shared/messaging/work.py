@@ -6,23 +6,51 @@ Only integers travel in headers (floats come back wrong), and never the broker's
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Self
+from uuid import UUID
 
 import orjson
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 from pydantic import ValidationError
 
 from shared.contracts.base import Job
 from shared.contracts.envelope import Envelope
 from shared.errors import Unparsable
 from shared.messaging.delivery import RetryAfter
-from shared.messaging.publisher import Publisher
+from shared.messaging.publisher import PERSISTENT, Publisher
 from shared.messaging.topology import DEAD, JOBS, job_routing_key, wire_priority
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
+PROBE_TYPE: Final = "probe"
+PROBE_LIFE_MS: Final = 10 * 60 * 1000
 _ATTEMPT: Final = "souk-attempt"
 _MAX_ATTEMPTS: Final = "souk-max-attempts"
 _FENCE: Final = "souk-fence"
 _TIMEOUT_MS: Final = "souk-timeout-ms"
+
+
+async def publish_probe(publisher: Publisher, job_type: str, priority: int, probe_id: UUID) -> None:
+    """Send a probe through a work queue. Queues are FIFO within a priority, so its answer proves that whatever was
+    published before it was delivered or is gone; behind a backlog the probe waits too. Confirmed.
+    """
+    await publisher.publish_body(
+        b"",
+        exchange=JOBS,
+        routing_key=job_routing_key(job_type, priority),
+        properties=Basic.Properties(
+            delivery_mode=PERSISTENT,
+            message_id=str(probe_id),
+            message_type=PROBE_TYPE,
+            priority=wire_priority(priority),
+            expiration=str(PROBE_LIFE_MS),
+        ),
+    )
+
+
+def probe_of(message: DeliveredMessage) -> UUID | None:
+    """The id of a probe; None for a job."""
+    properties = message.header.properties
+    return UUID(properties.message_id) if properties.message_type == PROBE_TYPE and properties.message_id else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from services.jobs.usecases import JobsDesk, ShownJob
 from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import wrap
-from shared.db.pool import Pool, open_pool
+from shared.db.pool import Pool, connection, open_pool
 from shared.ids import new_id
 from shared.messaging.broker import Broker, open_broker
 from shared.messaging.consumer import HandlerTable, working
@@ -65,6 +65,7 @@ class Marketplace:
     broker: Broker
     desk: JobsDesk
     settings: Settings
+    pool: Pool
 
     async def publish(self, event: Event, *, event_id: UUID | None = None) -> UUID:
         """Publish an event as a relay would; returns its id."""
@@ -77,12 +78,26 @@ class Marketplace:
 
     def working(self, handlers: HandlerTable) -> AbstractAsyncContextManager[object]:
         """Consume jobs while the block runs."""
-        return working(self.broker, handlers, worker="worker@test", tiers=self.settings.tiers, grace_seconds=5)
+        return working(
+            self.broker, handlers, worker="worker@test", tiers=self.settings.tiers, grace_seconds=5, seen_seconds=0.2
+        )
 
     async def jobs_of(self, cause: UUID) -> list[ShownJob]:
         """The jobs an event caused."""
         page = await self.desk.page(JobFilter(cause=cause), before=None, limit=100)
         return list(page.items)
+
+    async def sent_probes(self) -> int:
+        """Probes that were sent."""
+        return await self._count("SELECT count(*) FROM jobs.probes")
+
+    async def answered_probes(self) -> int:
+        """Probes that came back."""
+        return await self._count("SELECT count(*) FROM jobs.probes WHERE answered_at IS NOT NULL")
+
+    async def _count(self, query: str) -> int:
+        async with connection(self.pool) as conn:
+            return int(await conn.fetchval(query))
 
 
 StartLedger = Callable[[], AbstractAsyncContextManager[None]]
@@ -100,7 +115,7 @@ def start_ledger(settings: Settings) -> StartLedger:
 
 @pytest.fixture
 async def marketplace(
-    start_ledger: StartLedger, link: Broker, desk: JobsDesk, settings: Settings
+    start_ledger: StartLedger, link: Broker, desk: JobsDesk, settings: Settings, pool: Pool
 ) -> AsyncIterator[Marketplace]:
     async with start_ledger():
-        yield Marketplace(link, desk, settings)
+        yield Marketplace(link, desk, settings, pool)
