@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import broker, database, demo, stack
+from deploy.cli import broker, database, demo, seed, stack
 
 app = typer.Typer(
     help="Souk on this machine, and the switches of a running one.",
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
+app.command("seed")(seed.seed)
 app.command("demo")(demo.demo)
 app.command("migrate")(database.migrate)
 topology = typer.Typer(help="The broker's exchanges, queues and bindings.", no_args_is_help=True)

@@ -1,0 +1,51 @@
+"""`souk seed`: the catalogue of a one-machine run."""
+
+import asyncio
+from typing import Annotated
+
+import aiohttp
+import typer
+
+from deploy.cli.failures import EXPECTED
+from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
+from deploy.local.catalogue.filling import Filled, FillingFailed, fill, pictures_ready
+from deploy.local.catalogue.goods import GOODS
+from deploy.local.home import Home
+from deploy.local.run_file import RunFile
+from deploy.local.settings import StackSettings
+from deploy.local.steps import step, terminal
+
+
+def seed(
+    wait: Annotated[bool, typer.Option("--wait", help="Return once every picture is rendered, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give the running stack a catalogue: 48 products of three shops, with pictures, stock and some orders.
+
+    By the HTTP API alone, as vendors, admin and channel would. What is there stays as it is, so it can be run again
+    at any time. `make up` does it after `souk up`.
+    """
+    home = Home(StackSettings().home)
+    run = RunFile.read(home.run_file) if home.supervisor_pid() else None
+    if run is None:
+        complain("Nothing runs in this clone; `souk up` starts it.", ExitCode.FAILED)
+    try:
+        filled = asyncio.run(_seed(run, home, wait=wait))
+    except FillingFailed as failed:
+        complain(f"The catalogue is not complete: {failed}", ExitCode.FAILED)
+    except (*EXPECTED, aiohttp.ClientError) as failed:
+        complain(f"The catalogue is not complete: {failed}", ExitCode.FAILED)
+    if as_json:
+        print_json({"products": len(filled.products), "added": filled.added})
+    else:
+        out.print(f"{len(filled.products)} products at {run.gateway}, {filled.added} of them new.")
+
+
+async def _seed(run: RunFile, home: Home, *, wait: bool) -> Filled:
+    steps = terminal()
+    with step(steps, f"Catalogue of {len(GOODS)} products"):
+        filled = await fill(run, home.folder / "pictures")
+    if wait:
+        with step(steps, "Renditions"):
+            await pictures_ready(run)
+    return filled

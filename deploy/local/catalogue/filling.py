@@ -1,0 +1,200 @@
+"""Filling the catalogue of a running stack, by the gateway's HTTP API alone: as its vendors, admin and channel."""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from deploy.local.catalogue.goods import CURRENCY, GOODS, SALES, Good, Sale
+from deploy.local.catalogue.paintings import Paintings, open_paintings
+from deploy.local.run_file import RunFile
+
+AT_ONCE: Final = 6
+"""Products under way at the same time: enough to keep the painters busy, little beside what the gateway bears."""
+PATIENCE_SECONDS: Final = 300.0
+ARCHIVED: Final = "archived"
+
+
+class FillingFailed(Exception):
+    """The catalogue did not become what it should be; the message says which request was answered how."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """The seeded products by sku, and how many of them are new."""
+
+    products: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    added: int = 0
+
+
+async def fill(run: RunFile, paintings: Path, *, tell: Callable[[int], None] = lambda _: None) -> Filled:
+    """Bring all goods into the catalogue, with a picture each, and place the orders.
+
+    A product that exists is only brought forward to `approved` if somebody left it elsewhere; one that its vendor
+    archived is offered anew. Safe to run twice and after an interruption. `tell` hears how many are done. Renditions
+    are not waited for: `pictures_ready` does. Raises FillingFailed.
+    """
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        with open_paintings(paintings) as opened:
+            filling = _Filling(_Gateway(http, run.gateway), run, opened, tell)
+            return await filling.run()
+
+
+async def pictures_ready(run: RunFile) -> None:
+    """Return once every picture of the seeded products is ready. Raises FillingFailed for one that failed."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+        gateway = _Gateway(http, run.gateway)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any([await _has_unready(gateway, vendor.api_key) for vendor in run.accounts.vendors]):
+            if time.monotonic() > deadline:
+                raise FillingFailed(f"some pictures are not ready after {PATIENCE_SECONDS:g} s")
+            await asyncio.sleep(0.5)
+
+
+async def _has_unready(gateway: "_Gateway", key: str) -> bool:
+    seeded = {good.sku for good in GOODS}
+    images = [
+        image for product in await gateway.products(key) if product["sku"] in seeded for image in product["images"]
+    ]
+    failed = next((image for image in images if image["status"] == "failed"), None)
+    if failed is not None:
+        raise FillingFailed(f"the picture “{failed['alt']}” failed: {failed['failure']}")
+    return any(image["status"] != "ready" for image in images)
+
+
+class _Filling:
+    def __init__(self, gateway: "_Gateway", run: RunFile, paintings: Paintings, tell: Callable[[int], None]) -> None:
+        self._gateway = gateway
+        self._accounts = run.accounts
+        self._paintings = paintings
+        self._tell = tell
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._filled = Filled()
+
+    async def run(self) -> Filled:
+        known = [await self._gateway.products(vendor.api_key) for vendor in self._accounts.vendors]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, good in enumerate(GOODS):
+                    group.create_task(self._bring(number, good, known[good.shop]))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        opened_at = min(datetime.fromisoformat(one["created_at"]) for one in self._filled.products.values())
+        for sale in SALES:
+            await self._sell(sale, opened_at)
+        return self._filled
+
+    async def _bring(self, number: int, good: Good, known: Sequence[Mapping[str, Any]]) -> None:
+        """One product, from wherever it stands to the catalogue."""
+        async with self._slots:
+            same = [product for product in known if product["sku"] == good.sku]
+            product = next((each for each in same if each["status"] != ARCHIVED), None)
+            if product is None:
+                product = await self._offer(good, attempt=len(same))
+                self._filled.added += 1
+            if not product["images"] and product["status"] != "approved":
+                product = await self._picture(number, good, product)
+            product = await self._approve(good, product)
+            self._filled.products[good.sku] = product
+            self._tell(len(self._filled.products))
+
+    async def _offer(self, good: Good, *, attempt: int) -> Mapping[str, Any]:
+        return await self._gateway.post(
+            "/api/vendor/products", self._key(good), good.offer, once=f"seed-{good.sku}-{attempt}", expect={201}
+        )
+
+    async def _picture(self, number: int, good: Good, product: Mapping[str, Any]) -> Mapping[str, Any]:
+        form = aiohttp.FormData()
+        content = await self._paintings.of(number)
+        form.add_field("file", content, filename=f"{good.sku.lower()}.jpg", content_type="image/jpeg")
+        form.add_field("alt", good.title)
+        path = f"/api/vendor/products/{product['id']}/images"
+        return await self._gateway.post(path, self._key(good), form, once=f"seed-{product['id']}-image", expect={201})
+
+    async def _approve(self, good: Good, product: Mapping[str, Any]) -> Mapping[str, Any]:
+        own, admins = f"/api/vendor/products/{product['id']}", f"/api/admin/products/{product['id']}"
+        if product["status"] in {"draft", "rejected"}:
+            product = await self._gateway.post(f"{own}/submit", self._key(good), None)
+        if product["status"] == "pending":
+            product = await self._gateway.post(f"{admins}/approve", self._accounts.admin.api_key, None)
+        if product["status"] == "suspended":
+            product = await self._gateway.post(f"{admins}/reinstate", self._accounts.admin.api_key, None)
+        return product
+
+    async def _sell(self, sale: Sale, opened_at: datetime) -> None:
+        """Place an order, dated by the oldest product so that each run says the same.
+
+        One that differs from what was placed before under its number (a product was offered anew) stays as it was.
+        """
+        prices = {good.sku: good.price_minor for good in GOODS}
+        order = {
+            "external_id": f"seed-{sale.number:03}",
+            "placed_at": (opened_at - timedelta(hours=sale.hours_before)).isoformat(),
+            "lines": [
+                {
+                    "product_id": self._filled.products[sku]["id"],
+                    "quantity": quantity,
+                    "unit_price": {"amount_minor": prices[sku], "currency": CURRENCY},
+                }
+                for sku, quantity in sale.lines
+            ],
+        }
+        await self._gateway.post("/api/orders", self._accounts.channel.api_key, order, expect={200, 201, 409})
+
+    def _key(self, good: Good) -> str:
+        return self._accounts.vendors[good.shop].api_key
+
+
+class _Gateway:
+    """HTTP as somebody, told by the key of each call."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self._url = url
+
+    async def products(self, key: str) -> list[Mapping[str, Any]]:
+        """All of a vendor's, page by page."""
+        products: list[Mapping[str, Any]] = []
+        path = "/api/vendor/products?limit=100"
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self._call("GET", f"{path}&cursor={cursor}" if cursor else path, key, expect={200})
+            products += page["items"]
+            cursor = page["next"]
+        return products
+
+    async def post(
+        self,
+        path: str,
+        key: str,
+        content: Mapping[str, Any] | aiohttp.FormData | None,
+        *,
+        once: str | None = None,
+        expect: Collection[int] = (200,),
+    ) -> Mapping[str, Any]:
+        body = {"data": content} if isinstance(content, aiohttp.FormData) else {"json": content} if content else {}
+        headers = {} if once is None else {"Idempotency-Key": once}
+        answer: Mapping[str, Any] = await self._call("POST", path, key, headers=headers, expect=expect, **body)
+        return answer
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        key: str,
+        *,
+        expect: Collection[int],
+        headers: Mapping[str, str] | None = None,
+        **body: Any,
+    ) -> Any:
+        signed = {"Authorization": f"Bearer {key}", **(headers or {})}
+        async with self._http.request(method, f"{self._url}{path}", headers=signed, **body) as response:
+            answer = await response.json(content_type=None)
+        if response.status not in expect:
+            raise FillingFailed(f"{method} {path} answered {response.status}: {answer}")
+        return answer
