@@ -52,7 +52,7 @@ def message_for(
     message = EmailMessage(policy=WIRE)
     message["From"] = sender
     message["To"] = address_of(recipient)
-    message["Subject"] = one_line(letter.subject)
+    message["Subject"] = header_text(letter.subject)
     message["Date"] = at
     message["Message-ID"] = message_id(job_id, recipient.account_id, domain=sender.domain)
     message["Auto-Submitted"] = "auto-generated"
@@ -65,12 +65,21 @@ def message_for(
     return message
 
 
+def header_text(text: str) -> str:
+    """One line for a header, with nothing in it that a reader takes for an encoded word (RFC 2047).
+
+    `EmailMessage` decodes `=?utf-8?q?=0D=0ABcc:…?=` when it is given one, and before Python 3.11.10 writes the line
+    end it finds there into the message (CVE-2024-6923): a product's title could add headers, or replace the mail.
+    """
+    return one_line(text).replace("=?", "= ?")
+
+
 def address_of(recipient: Contact) -> Address:
     """The recipient as a header shows it. Raises MailboxRejected for what is no single address."""
     user, _, domain = recipient.email.rpartition("@")
     try:
         # The parser judges the shape. It knows no letters outside ASCII, which RFC 6531 treats like any letter.
         Address(addr_spec="".join(c if c.isascii() else "x" if c.isalnum() else " " for c in recipient.email))
-        return Address(one_line(recipient.name), user, domain)
+        return Address(header_text(recipient.name), user, domain)
     except (ValueError, HeaderParseError, IndexError) as exc:
         raise MailboxRejected(f"The address of account {recipient.account_id} is not a mail address.") from exc

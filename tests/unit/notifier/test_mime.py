@@ -1,5 +1,6 @@
 """The headers and parts of a mail."""
 
+import dataclasses
 import email
 from email import policy
 from email.headerregistry import Address
@@ -59,3 +60,24 @@ def test_what_is_no_single_address_gets_no_mail(address: str) -> None:
             job_id=mails.JOB,
             at=mails.AT,
         )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Bowl\r\nBcc: evil@example.com",
+        "Bowl =?utf-8?q?=0D=0ABcc:_evil@example.com=0D=0A=0D=0ABuy_this?=",
+        "=?utf-8?b?Qm93bA0KQmNjOiBldmlsQGV4YW1wbGUuY29t?= walnut",
+        "Schüssel =?utf-8?q?=0D=0ABcc:_evil@example.com?=",
+        "=?utf-8?q?=E2=80=AEgnihtemos?=",
+    ],
+)
+def test_what_people_typed_adds_no_header_and_hides_no_word(typed: str) -> None:
+    letter = dataclasses.replace(mails.letter_of("product_approved"), subject=f"Approved: {typed}")
+    recipient = dataclasses.replace(mails.VENDOR, name=typed)
+    raw = message_for(letter, recipient, sender=mails.SENDER, job_id=mails.JOB, at=mails.AT).as_bytes()
+    read = email.message_from_bytes(raw, policy=policy.default)
+    assert read["Bcc"] is None
+    assert read["Auto-Submitted"] == "auto-generated"  # what comes after is still a header
+    shown = str(read["Subject"]).replace("= ?", "=?").split()
+    assert shown == f"Approved: {typed}".split()
