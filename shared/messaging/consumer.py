@@ -392,6 +392,8 @@ async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_sec
             try:
                 await reporter.tell(SEEN_TYPE, seen)
                 told_at = time.monotonic()
-            except Unavailable as exc:
+            except Unavailable as exc:  # as when a process starts before the ledger has declared the topology
                 log.info("seen_not_told", error=exc.detail)
+                await asyncio.sleep(min(every_seconds, 1.0))
+                continue
         await asyncio.sleep(every_seconds)
