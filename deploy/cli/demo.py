@@ -12,7 +12,7 @@ from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
 from deploy.cli.stack import INTERRUPTED, already_running
 from deploy.local.demo.people import DemoFailed
 from deploy.local.demo.story import Story
-from deploy.local.demo.timeline import Timeline
+from deploy.local.demo.timeline import TABLE_WIDTH, Timeline
 from deploy.local.home import AlreadyRunning
 from deploy.local.run_file import RunFile
 from deploy.local.settings import StackSettings
@@ -28,7 +28,8 @@ def demo(
     hold: Annotated[bool, typer.Option("--hold", help="Leave the stack up at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Start a stack, live through the main job as a vendor and an admin would, and stop it again."""
-    timeline = Timeline(Console(quiet=True) if as_json else out)
+    console = Console(quiet=as_json, highlight=False, soft_wrap=True, width=max(out.width, TABLE_WIDTH))
+    timeline = Timeline(console)
     try:
         asyncio.run(_live_through(timeline, hold=hold))
     except AlreadyRunning as running_already:

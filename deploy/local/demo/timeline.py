@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 TABLE_WIDTH = 120
-"""Tables are as wide as this even where no terminal says so, as in a log."""
+"""The console is as wide as this even where no terminal says so, as in a log."""
 
 
 class Timeline:
@@ -70,7 +70,7 @@ class Timeline:
                 str(job["run_ms"]),
                 Text(_short(job["result"]), style="dim"),
             )
-        self._console.print(table, width=max(self._console.width, TABLE_WIDTH), crop=False)
+        self._console.print(table)
 
     def processes(self, rows: Sequence[tuple[str, int, str]]) -> None:
         """What each process did: name, pid, and the one thing in figures of its own."""
@@ -78,7 +78,7 @@ class Timeline:
         table = _table("process", "pid", "did")
         for name, pid, did in rows:
             table.add_row(name, str(pid), did)
-        self._console.print(table, width=max(self._console.width, TABLE_WIDTH), crop=False)
+        self._console.print(table)
 
     def end(self, sentence: str) -> None:
         """How it went."""
