@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import orjson
@@ -24,6 +24,8 @@ from shared.messaging import topology
 from shared.messaging.delivery import LONGEST_JITTER, SHORTEST_JITTER
 from shared.messaging.topology import Binding, Queue, Tier, WorkQueue, build, parse_tiers
 from shared.settings import ServiceSettings
+
+C = TypeVar("C", bound=Contract)
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MESSAGES: Final = "messages.md"
@@ -61,6 +63,20 @@ the notifier does it, reports, and only then acknowledges. Every message is pers
 [CloudEvents 1.0](https://cloudevents.io) in JSON: `id`, `source`, `type`, `subject`, `time`, `causationid`,
 `traceparent`, and the fields of its type under `data`. Readers ignore fields they do not know; fields are only added.
 The JSON schemas are in [`schemas/`](schemas).
+"""
+
+
+TO_CHANGE: Final = """\
+## To add or change a message
+
+1. Write the class in `shared/contracts/events.py` or `jobs.py`, with a docstring that says what happened (or what to
+   do) and, for an event, who writes it; add it to the list at the end of the file.
+2. A job also gets its line in `shared/messaging/topology.py` (reader, priority, attempts, time limit); an event gets
+   its readers in `EVENT_READERS` there, and the jobs it makes in `services/jobs/policy.py`.
+3. `python -m tests.contracts.goldens` writes its golden message, `make docs` this page and its schema. Commit both.
+
+A field is only ever added, with a default: messages of the old kind are in queues, in outboxes, and on disks. `make docs`
+refuses anything else. A change that breaks is a new kind, read beside the old one until that one's queues are empty.
 """
 
 
@@ -139,6 +155,7 @@ def messages_page() -> str:
         _exchanges(whole),
         _queues(whole, tiers),
         _permissions(),
+        TO_CHANGE,
     ]
     return "\n".join(parts)
 
@@ -314,8 +331,8 @@ def _priority(job: Job) -> int:
     return topology.WORK_BY_TYPE[job.type].priority
 
 
-def sample_of(model: type[Event]) -> Event:
-    """Some event of a type, with a value in every field."""
+def sample_of(model: type[C]) -> C:
+    """Some message of a type, with a value in every field."""
     schema = model.model_json_schema()
     return model.model_validate_json(orjson.dumps(_sample(schema, schema)))
 
