@@ -215,7 +215,7 @@ ADMIN_CALLS = [
     ("POST", "/api/admin/jobs", {"action": "clear-history"}),
     ("GET", "/api/admin/jobs/list", None),
     ("POST", "/api/admin/jobs/enqueue", {"type": "cleanup-cache", "payload": {}}),
-    ("POST", f"/api/admin/jobs/{new_id()}/retry", None),
+    ("POST", f"/api/admin/jobs/{UUID(int=7)}/retry", None),
 ]
 
 
