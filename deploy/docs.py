@@ -75,7 +75,7 @@ TO_CHANGE: Final = """\
    its readers in `EVENT_READERS` there, and the jobs it makes in `services/jobs/policy.py`.
 3. `python -m tests.contracts.goldens` writes its golden message, `make docs` this page and its schema. Commit both.
 
-A field is only ever added, with a default: messages of the old kind are in queues, in outboxes and on disks. `make docs`
+A field is only ever added, with a default: messages of the old kind are in queues, outboxes and on disks. `make docs`
 refuses anything else. A change that breaks is a new kind, read beside the old one until that one's queues are empty.
 """
 
