@@ -124,8 +124,12 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/jobs/{id}/cancel"): _JOBS,
         ("GET", "/api/admin/dead-letters"): _JOBS,
         ("POST", "/api/admin/dead-letters/{id}/replay"): _JOBS,
+        ("GET", "/api/admin/job-types"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/pause"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/resume"): _JOBS,
+        ("GET", "/api/admin/workers"): _JOBS,
+        # monitoring
+        ("GET", "/api/admin/monitoring"): ADMIN_OPS,
         # notifications
         ("GET", "/api/notifications"): _INBOX,
         ("POST", "/api/notifications/read"): _INBOX,

@@ -20,6 +20,9 @@ from services.catalog.images.routes import ImageRoutes
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.routes import InventoryRoutes
 from services.catalog.inventory.usecases import Inventory
+from services.catalog.monitoring.neighbours import Neighbours
+from services.catalog.monitoring.routes import routes as monitoring_routes
+from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.orders.routes import OrderRoutes
 from services.catalog.orders.usecases import Orders
 from services.catalog.products.routes import ProductRoutes
@@ -82,6 +85,11 @@ async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.A
         app.add_routes(category_routes(pool))
         app.add_routes(audit_routes.routes(pool))
         app.add_routes(_product_features(pool, outbox, blobs))
+        app.add_routes(
+            monitoring_routes(
+                Monitoring(pool=pool, services=Neighbours(upstreams), stream=None, caches=dict, clock=utc_now)
+            )
+        )
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
         yield app

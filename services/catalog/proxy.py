@@ -22,7 +22,7 @@ from services.catalog.settings import GatewaySettings
 from shared.errors import Unavailable, Unparsable
 from shared.log import get_logger
 from shared.web.identity import HEADER as IDENTITY_HEADER
-from shared.web.identity import IDENTITY, sign
+from shared.web.identity import IDENTITY, Identity, sign
 from shared.web.problems import REQUEST_ID
 from shared.web.requests import REQUEST_ID_HEADER
 
@@ -78,6 +78,18 @@ class Upstream:
     url: str
     key: SecretStr
     client: aiohttp.ClientSession
+
+    def signed(self, identity: Identity, *, method: str, path: str, request_id: str) -> dict[str, str]:
+        """The headers that say who asks, for this one call."""
+        token = sign(
+            identity,
+            service=self.service,
+            key=self.key.get_secret_value(),
+            method=method,
+            path=path,
+            request_id=request_id,
+        )
+        return {REQUEST_ID_HEADER: request_id, IDENTITY_HEADER: token}
 
 
 class UpstreamSilent(Unavailable):
@@ -135,14 +147,8 @@ async def _body(request: web.Request) -> bytes:
 async def _asked(upstream: Upstream, request: web.Request, body: bytes) -> aiohttp.ClientResponse:
     """Send the request on and wait for the answer to begin. Raises `UpstreamSilent`."""
     headers = CIMultiDict({name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers})
-    headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
-    headers[IDENTITY_HEADER] = sign(
-        request[IDENTITY],
-        service=upstream.service,
-        key=upstream.key.get_secret_value(),
-        method=request.method,
-        path=request.path,
-        request_id=request[REQUEST_ID],
+    headers.update(
+        upstream.signed(request[IDENTITY], method=request.method, path=request.path, request_id=request[REQUEST_ID])
     )
     url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
     try:

@@ -37,6 +37,7 @@ def routes(desk: JobsDesk) -> list[web.RouteDef]:
         web.get("/api/admin/jobs/list", edge.list),
         web.post("/api/admin/jobs/enqueue", edge.enqueue),
         web.post("/api/admin/jobs/{id}/retry", edge.retry),
+        web.get("/api/admin/workers", edge.workers),
         web.get("/api/vendor/jobs", edge.list_for_vendor),
     ]
 
@@ -51,6 +52,8 @@ class _Edge:
         match query.action:
             case "stats":
                 return _answer({"success": True, "stats": await self._desk.stats()})
+            case "health":
+                return _answer({"success": True, "health": await self._desk.health()})
             case "completed" | "failed":
                 jobs = await self._desk.latest(JobState(query.action))
                 return _answer({"success": True, "jobs": _shown(jobs)})
@@ -82,6 +85,10 @@ class _Edge:
         query = read_query(request, ListQuery)
         where = JobFilter(type=query.type, state=query.state, cause=query.cause, priority=query.priority)
         return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))
+
+    async def workers(self, request: web.Request) -> web.Response:
+        require(request, *_OPERATORS)
+        return _answer({"items": await self._desk.workers(), "next": None})
 
     async def list_for_vendor(self, request: web.Request) -> web.Response:
         identity = require(request, Role.VENDOR)

@@ -16,7 +16,7 @@ from shared.web.bodies import Body, Query
 class JobsQuery(Query):
     """`GET /api/admin/jobs?action=…`."""
 
-    action: Literal["stats", "completed", "failed", "job"]
+    action: Literal["stats", "health", "completed", "failed", "job"]
     id: UUID | None = None
 
 

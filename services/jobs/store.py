@@ -108,6 +108,45 @@ SEE_WORKER: Final = """
 """
 COUNT_WORKERS: Final = "SELECT count(*) FROM jobs.workers WHERE seen_at > now() - $1 * interval '1 second'"
 LIST_WORKERS: Final = "SELECT worker, version, types, held, seen_at FROM jobs.workers ORDER BY worker"
+ACTIVE_BY_TYPE: Final = """
+    -- Workers seen lately that read each type.
+    SELECT t.type, count(*) AS n FROM jobs.workers w CROSS JOIN unnest(w.types) AS t(type)
+    WHERE w.seen_at > now() - $1 * interval '1 second' GROUP BY t.type
+"""
+OLDEST_WAITING: Final = """
+    -- How long the oldest job of each type has waited to be begun, in seconds: one probe of an index for each type and
+    -- priority, and the first thousand of those that nobody has published yet although their time has come.
+    SELECT type, max(extract(epoch FROM now() - since))::float8 AS seconds FROM (
+        SELECT j.type, j.published_at AS since
+        FROM unnest($1::text[]) AS t(type) CROSS JOIN generate_series(1, 5) AS p(priority) CROSS JOIN LATERAL (
+            SELECT type, published_at FROM jobs.jobs
+            WHERE type = t.type AND priority = p.priority AND published_at IS NOT NULL AND finished_at IS NULL
+              AND state = 'pending'
+            ORDER BY published_at LIMIT 1
+        ) j
+        UNION ALL
+        SELECT u.type, u.since FROM (
+            SELECT type, CASE WHEN fence = 1 THEN coalesce(run_at, created_at)
+                              ELSE (SELECT max(h.at) FROM jobs.history h WHERE h.job_id = j.id) END AS since
+            FROM jobs.jobs j
+            WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
+              AND coalesce(run_at, created_at) <= now()
+            ORDER BY coalesce(run_at, created_at) LIMIT 1000
+        ) u
+    ) waiting GROUP BY type
+"""
+FINISHED_LATELY: Final = """
+    -- Of the last jobs that were done or failed within the hour, at most so many: how many, and how many failed.
+    SELECT count(*) AS finished, count(*) FILTER (WHERE state = 'failed') AS failed FROM (
+        SELECT state FROM (
+            (SELECT state, finished_at FROM jobs.jobs
+             WHERE state = 'completed' AND finished_at > now() - interval '1 hour' ORDER BY finished_at DESC LIMIT $1)
+            UNION ALL
+            (SELECT state, finished_at FROM jobs.jobs
+             WHERE state = 'failed' AND finished_at > now() - interval '1 hour' ORDER BY finished_at DESC LIMIT $1)
+        ) both_states ORDER BY finished_at DESC LIMIT $1
+    ) lately
+"""
 FORGET_WORKERS: Final = "DELETE FROM jobs.workers WHERE seen_at < now() - interval '10 minutes'"
 ONE_PROBER: Final = "SELECT pg_try_advisory_xact_lock($1)"
 ADD_PROBES: Final = """
@@ -131,6 +170,7 @@ LOST: Final = """
           WHERE answered_at < now() - $1 * interval '1 second' GROUP BY type, priority) proven
       ON proven.type = j.type AND proven.priority = j.priority
     WHERE j.published_at IS NOT NULL AND j.finished_at IS NULL
+      AND NOT EXISTS (SELECT 1 FROM jobs.paused_types t WHERE t.type = j.type)
       AND greatest(j.published_at, j.heard_at, j.retry_at + $1 * interval '1 second') < proven.sent_at
       AND NOT EXISTS (SELECT 1 FROM jobs.workers w
                       WHERE w.seen_at > now() - $1 * interval '1 second' AND j.id = ANY (w.held))
@@ -184,6 +224,7 @@ T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
 ACTIVE_SECONDS: Final = 35
+_LATELY_AT_MOST: Final = 2000
 _PROBER_KEY: Final = 0x9B0B
 _OUT: Final = frozenset({JobState.PENDING, JobState.PROCESSING, JobState.RETRYING})
 
@@ -364,6 +405,20 @@ class Ledger:
     async def workers(self, conn: Connection) -> list[WorkerView]:
         """Every worker seen in the last ten minutes."""
         return [WorkerView(**row) for row in await conn.fetch(LIST_WORKERS)]
+
+    async def active_by_type(self, conn: Connection) -> dict[str, int]:
+        """Active workers that read each type; a type nobody reads is left out."""
+        return {row["type"]: row["n"] for row in await conn.fetch(ACTIVE_BY_TYPE, ACTIVE_SECONDS)}
+
+    async def oldest_waiting(self, conn: Connection, types: Sequence[str]) -> dict[str, float]:
+        """Seconds that the oldest due job of each type has waited for its first attempt; types without one left out."""
+        return {row["type"]: row["seconds"] for row in await conn.fetch(OLDEST_WAITING, types)}
+
+    async def finished_lately(self, conn: Connection) -> tuple[int, int]:
+        """(done or failed, failed) of the last 2,000 jobs that ended so within the hour."""
+        row = await conn.fetchrow(FINISHED_LATELY, _LATELY_AT_MOST)
+        assert row is not None
+        return row["finished"], row["failed"]
 
     async def add_probes(self, conn: Connection, *, every_seconds: float) -> list[Probe]:
         """Write the probes that are due; none when another ledger process is at it."""

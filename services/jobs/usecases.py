@@ -13,7 +13,7 @@ from services.jobs.errors import AlreadyCleared, JobNotFound, NotRetryable, Unkn
 from services.jobs.models import RETRYABLE_BY_HAND, JobState, Order, new_job, statistics
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Pruner
-from services.jobs.store import HistoryView, JobFilter, JobView, Ledger, in_ledger
+from services.jobs.store import HistoryView, JobFilter, JobView, Ledger, WorkerView, in_ledger
 from shared.clock import Clock
 from shared.contracts.jobs import JOB_BY_TYPE
 from shared.db.pool import Connection, Pool, connection
@@ -56,6 +56,19 @@ class JobRequest:
     idempotency_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WorkHealth:
+    """How the work goes: what monitoring judges. Every known type has its number."""
+
+    active_workers: dict[str, int]
+    """Workers seen lately, by type they read."""
+    oldest_waiting_seconds: dict[str, float]
+    """How long the oldest due job of a type has waited for its first attempt; 0 where none waits."""
+    finished_last_hour: int
+    """Jobs done or failed; at most the last 2,000 of them."""
+    failed_last_hour: int
+
+
 class JobsDesk:
     """The ledger as its api uses it. Every change is one transaction with its audit row."""
 
@@ -71,6 +84,25 @@ class JobsDesk:
         async with connection(self._pool) as conn:
             counted = statistics(await self._ledger.counts(conn))
             return {**counted, "active_workers": await self._ledger.active_workers(conn)}
+
+    async def health(self) -> WorkHealth:
+        """Who works, what waits and what failed, read from indexes whatever the number of jobs."""
+        types = list(WORK_BY_TYPE)
+        async with connection(self._pool) as conn:
+            active = await self._ledger.active_by_type(conn)
+            waiting = await self._ledger.oldest_waiting(conn, types)
+            finished, failed = await self._ledger.finished_lately(conn)
+        return WorkHealth(
+            active_workers={kind: active.get(kind, 0) for kind in types},
+            oldest_waiting_seconds={kind: round(waiting.get(kind, 0.0), 1) for kind in types},
+            finished_last_hour=finished,
+            failed_last_hour=failed,
+        )
+
+    async def workers(self) -> Sequence[WorkerView]:
+        """Every worker that told of itself in the last ten minutes, by name."""
+        async with connection(self._pool) as conn:
+            return await self._ledger.workers(conn)
 
     async def latest(self, state: JobState) -> list[ShownJob]:
         """The last 100 completed or 50 failed jobs, newest first."""

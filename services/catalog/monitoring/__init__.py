@@ -1,0 +1,1 @@
+"""How the whole installation does: a score from stated terms, and what it was made of."""

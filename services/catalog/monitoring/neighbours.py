@@ -1,0 +1,82 @@
+"""Asking the services behind the gateway, in the caller's name."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import aiohttp
+from pydantic import ValidationError
+from yarl import URL
+
+from services.catalog.monitoring.models import Asker, Heard, Task, WorkHealth
+from services.catalog.proxy import Upstream
+from shared.errors import Unavailable
+
+ANSWER_SECONDS: Final = 1.0
+"""How long a service may take for its whole answer."""
+JOBS: Final = URL("/api/admin/jobs")
+SCHEDULES: Final = URL("/api/admin/schedules")
+
+A = TypeVar("A", bound=Heard)
+
+
+class HealthAnswer(Heard):
+    """`GET /api/admin/jobs?action=health`."""
+
+    health: WorkHealth
+
+
+class StatsAnswer(Heard):
+    """`GET /api/admin/jobs?action=stats`."""
+
+    stats: dict[str, int]
+
+
+class SchedulesAnswer(Heard):
+    """`GET /api/admin/schedules`."""
+
+    items: tuple[Task, ...]
+
+
+class Neighbours:
+    """What monitoring asks of jobs and scheduler. Each call raises `Unavailable`, saying how the answer failed."""
+
+    def __init__(self, upstreams: Mapping[str, Upstream]) -> None:
+        self._jobs = upstreams["jobs"]
+        self._scheduler = upstreams["scheduler"]
+
+    async def stats(self, asker: Asker) -> dict[str, int]:
+        """The jobs by state and the number of active workers."""
+        return (await _heard(self._jobs, JOBS % {"action": "stats"}, StatsAnswer, asker)).stats
+
+    async def work_health(self, asker: Asker) -> WorkHealth:
+        """Who works, what waits and what failed."""
+        return (await _heard(self._jobs, JOBS % {"action": "health"}, HealthAnswer, asker)).health
+
+    async def schedules(self, asker: Asker) -> tuple[Task, ...]:
+        """The entries of the schedule."""
+        return (await _heard(self._scheduler, SCHEDULES, SchedulesAnswer, asker)).items
+
+
+async def _heard(upstream: Upstream, url: URL, answer: type[A], asker: Asker) -> A:
+    headers = {
+        **upstream.signed(asker.identity, method="GET", path=url.path, request_id=asker.request_id),
+        "Accept-Encoding": "identity",
+    }
+    place = URL(upstream.url + str(url))
+    try:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            upstream.client.get(place, headers=headers, allow_redirects=False) as response,
+        ):
+            body = await response.read()
+    except TimeoutError as exc:
+        raise Unavailable(f"the {upstream.service} service took over {ANSWER_SECONDS:g} s") from exc
+    except aiohttp.ClientError as exc:
+        raise Unavailable(f"the {upstream.service} service does not answer") from exc
+    if response.status != 200:
+        raise Unavailable(f"the {upstream.service} service answered {response.status}")
+    try:
+        return answer.model_validate_json(body)
+    except ValidationError as exc:
+        raise Unavailable(f"the {upstream.service} service gave an answer that cannot be read") from exc

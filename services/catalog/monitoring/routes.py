@@ -1,0 +1,54 @@
+"""The HTTP edge of monitoring. It always answers 200 with what it knows; the score says what is wrong."""
+
+from typing import Any
+
+from aiohttp import web
+
+from services.catalog.answers import answer
+from services.catalog.monitoring.models import Asker, Task, hit_rate
+from services.catalog.monitoring.usecases import Caches, Monitoring, Sight
+from shared.web.identity import IDENTITY
+from shared.web.problems import REQUEST_ID
+
+
+def routes(monitoring: Monitoring) -> list[web.RouteDef]:
+    """The one route."""
+
+    async def look(request: web.Request) -> web.Response:
+        sight = await monitoring.look(Asker(request[IDENTITY], request[REQUEST_ID]))
+        return answer(_shown(sight), headers={"Cache-Control": "no-store"})
+
+    return [web.get("/api/admin/monitoring", look)]
+
+
+def _shown(sight: Sight) -> dict[str, Any]:
+    return {
+        "health": sight.health,
+        "cache": _caches_shown(sight.caches),
+        "jobs": {
+            "active_workers": None if sight.stats is None else sight.stats.get("active_workers"),
+            "automated_tasks": None if sight.tasks is None else [_task_shown(task) for task in sight.tasks],
+            "stats": sight.stats,
+            "work": None if sight.work is None else sight.work.model_dump(),
+        },
+        "observed_at": sight.at,
+    }
+
+
+def _caches_shown(caches: Caches) -> dict[str, Any]:
+    hits, misses = sum(cache.hits for cache in caches.values()), sum(cache.misses for cache in caches.values())
+    return {
+        "hits": hits,
+        "misses": misses,
+        "hit_rate": hit_rate(hits, misses),
+        "sizes": {name: f"{cache.size}/{cache.max}" for name, cache in caches.items()},
+    }
+
+
+def _task_shown(task: Task) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "last_run": task.last_run,
+        "next_run": task.next_runs[0] if task.next_runs else None,
+        "enabled": task.enabled,
+    }
