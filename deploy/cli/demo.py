@@ -1,4 +1,4 @@
-"""`souk demo`: the main job from end to end, told as a timeline."""
+"""`souk demo`: the product's story, told as a timeline."""
 
 import asyncio
 from typing import Annotated
@@ -27,7 +27,10 @@ def demo(
     as_json: AsJson = False,
     hold: Annotated[bool, typer.Option("--hold", help="Leave the stack up at the end, until Ctrl-C.")] = False,
 ) -> None:
-    """Start a stack, live through the main job as a vendor and an admin would, and stop it again."""
+    """Start a stack, live through the main job as its people would, with what goes wrong on the way, and stop it.
+
+    The first time it paints and renders a catalogue of 48 products (about a minute); they stay for the next.
+    """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True, width=max(out.width, TABLE_WIDTH))
     timeline = Timeline(console)
     try:
@@ -54,7 +57,7 @@ async def _live_through(timeline: Timeline, *, hold: bool) -> None:
             async with running(settings, steps=terminal()) as run:
                 _say_where(run, timeline)
                 async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as http:
-                    await Story(run, http, timeline).tell()
+                    await Story(run, http, timeline, paintings=settings.home / "pictures").tell()
                 timeline.end("Everything held.")
                 if hold:
                     await asyncio.Event().wait()

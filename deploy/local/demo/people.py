@@ -14,12 +14,13 @@ class DemoFailed(Exception):
 
 
 class Person:
-    """Somebody who calls the gateway."""
+    """Somebody who calls the gateway. Each call raises DemoFailed for an answer that was not expected."""
 
     def __init__(
-        self, who: str, http: aiohttp.ClientSession, gateway: str, timeline: Timeline, *, key: str = ""
+        self, who: str, http: aiohttp.ClientSession, gateway: str, timeline: Timeline, *, key: str = "", email: str = ""
     ) -> None:
         self.who = who
+        self.email = email
         self._http = http
         self._gateway = gateway
         self._timeline = timeline
@@ -36,13 +37,18 @@ class Person:
         *,
         form: aiohttp.FormData | None = None,
         expect: int | Collection[int] = 200,
+        quiet: bool = False,
     ) -> Any:
         """POST JSON or a form; the JSON body of the answer."""
-        return await self._call("POST", path, json=json, data=form, expect=expect)
+        return await self._call("POST", path, json=json, data=form, expect=expect, quiet=quiet)
 
     async def put(self, path: str, json: Mapping[str, Any], *, expect: int = 200) -> Any:
         """PUT JSON; the JSON body of the answer."""
         return await self._call("PUT", path, json=json, expect=expect)
+
+    async def patch(self, path: str, json: Mapping[str, Any], *, version: int, expect: int = 200) -> Any:
+        """PATCH what was read at `version`; the JSON body of the answer."""
+        return await self._call("PATCH", path, json=json, expect=expect, headers={"If-Match": f'"{version}"'})
 
     async def fetch(self, path: str) -> tuple[str, int]:
         """GET a file; its content type and size in bytes."""
@@ -55,17 +61,33 @@ class Person:
         return response.content_type, len(content)
 
     async def _call(
-        self, method: str, path: str, *, expect: int | Collection[int], quiet: bool = False, **content: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        expect: int | Collection[int],
+        quiet: bool = False,
+        headers: Mapping[str, str] | None = None,
+        **content: Any,
     ) -> Any:
         started = time.perf_counter()
         url = f"{self._gateway}{path}"
-        async with self._http.request(method, url, headers=self._headers, **content) as response:
+        signed = {**self._headers, **(headers or {})}
+        async with self._http.request(method, url, headers=signed, **content) as response:
             body = await response.json(content_type=None)
         if not quiet:
-            self._timeline.request(self.who, method, _shortened(path), response.status, _ms(started))
+            problem = problem_of(body) if response.status >= 400 else ""
+            self._timeline.request(self.who, method, _shortened(path), response.status, _ms(started), problem)
         if response.status not in ({expect} if isinstance(expect, int) else expect):
             raise DemoFailed(f"{method} {path} answered {response.status} instead of {expect}: {body}")
         return body
+
+
+def problem_of(body: Mapping[str, Any]) -> str:
+    """A problem document in few words: its code, and the first thing it points at."""
+    code = str(body["type"]).rpartition(":")[2]
+    pointers = [error["pointer"] for error in body.get("errors", ()) if error["pointer"]]
+    return f"{code} {pointers[0]}" if pointers else code
 
 
 def _ms(started: float) -> float:
@@ -74,5 +96,5 @@ def _ms(started: float) -> float:
 
 def _shortened(path: str) -> str:
     """Ids in full make lines that nobody reads."""
-    parts = [f"{part[:8]}…" if len(part) > 35 else part for part in path.split("/")]
+    parts = [f"{part[:8]}…" if len(part) > 35 and "?" not in part else part for part in path.split("/")]
     return "/".join(parts)

@@ -1,15 +1,25 @@
 """What the demo shows while it happens: requests, mails, pictures, jobs, figures."""
 
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shared.contracts.jobs import JOB_BY_TYPE
+
 TABLE_WIDTH = 120
 """The console is as wide as this even where no terminal says so, as in a log."""
+
+
+NAME_WIDTH = 10
+QUOTE_INDENT = 10 + NAME_WIDTH
+LONGEST_JOB_TYPE = max(JOB_BY_TYPE, key=len)
+LONGEST_STATE = len("processing")
 
 
 class Timeline:
@@ -25,36 +35,52 @@ class Timeline:
         self.entries.append({"kind": "chapter", "title": title})
         self._console.print(Text(f"\n{title}", style="bold"))
 
-    def request(self, who: str, method: str, path: str, status: int, ms: float) -> None:
-        """One HTTP request of one of the people."""
+    def request(self, who: str, method: str, path: str, status: int, ms: float, problem: str = "") -> None:
+        """One HTTP request of one of the people. `problem` is the code of the answer, and what it points at."""
         entry = {"who": who, "method": method, "path": path, "status": status, "ms": round(ms, 1)}
-        self._keep("request", entry)
+        self._keep("request", {**entry, "problem": problem} if problem else entry)
         self._line(
-            (f"{who:<9}", "cyan"),
-            f"{method:<5}{path}",
-            (f"  {status}", "green" if status < 400 else "red"),
+            (_name(who), "cyan"),
+            f"{method:<6}{path}",
+            (f"  {status}", "green" if status < 400 else "yellow"),
             (f"  {ms:.0f} ms", "dim"),
+            (f"  {problem}" if problem else "", "yellow"),
         )
 
     def mail(self, message: Mapping[str, Any]) -> None:
         """A mail as the mail sink received it."""
         to = ", ".join(message["to"]) if isinstance(message["to"], list) else message["to"]
         self._keep("mail", {"to": to, "subject": message["subject"], "message_id": message["message_id"]})
-        self._line(("mail     ", "magenta"), f"to {to}: “{message['subject']}”")
+        self._line((_name("mail"), "magenta"), f"to {to}: “{message['subject']}”")
+
+    def quote(self, lines: Sequence[str]) -> None:
+        """What a mail says."""
+        self._keep("quote", {"lines": list(lines)})
+        self._beside(lines)
+
+    def attempt(self, job: Mapping[str, Any], attempt: Mapping[str, Any]) -> None:
+        """How one attempt of a job ended, and when the next one is."""
+        self._keep("attempt", {"job": job["id"], "type": job["type"], **attempt})
+        error = attempt["error"]
+        ending, style = (attempt["outcome"], "green") if error is None else (_failure(attempt), "yellow")
+        name = f"{job['type']} {attempt['number']} of {job['max_attempts']} "
+        self._line((_name("attempt"), "blue"), name, (ending, style))
+        if error is not None:
+            self._beside([error["message"]])
 
     def rendition(self, rendition: Mapping[str, Any]) -> None:
         """One size and format of a picture."""
         self._keep("rendition", dict(rendition))
         size = f"{rendition['width']}x{rendition['height']}"
         self._line(
-            ("picture  ", "yellow"),
+            (_name("picture"), "yellow"),
             f"{rendition['preset']:<6}{rendition['format']:<5}{size:>10}{rendition['bytes'] / 1000:>8.1f} kB",
         )
 
     def fact(self, who: str, sentence: str) -> None:
         """Something seen that is neither request nor mail."""
         self._keep("fact", {"who": who, "fact": sentence})
-        self._line((f"{who:<9}", "blue"), sentence)
+        self._line((_name(who), "blue"), sentence)
 
     def jobs(self, jobs: Sequence[Mapping[str, Any]]) -> None:
         """Every job behind the story, in the order of its making."""
@@ -68,7 +94,7 @@ class Timeline:
                 f"{job['attempt']}/{job['max_attempts']}",
                 str(job["wait_ms"]),
                 str(job["run_ms"]),
-                Text(_short(job["result"]), style="dim"),
+                Text(_figures_of(job["result"]), style="dim"),
             )
         self._console.print(table)
 
@@ -88,6 +114,13 @@ class Timeline:
     def _keep(self, kind: str, entry: Mapping[str, Any]) -> None:
         self.entries.append({"kind": kind, "at_seconds": round(self._elapsed(), 3), **entry})
 
+    def _beside(self, lines: Sequence[str]) -> None:
+        """Words of somebody else, with a rule at their left."""
+        for line in lines:
+            own = len(line) - len(line.lstrip())
+            for part in textwrap.wrap(line, TABLE_WIDTH - QUOTE_INDENT - 2, subsequent_indent=" " * own):
+                self._console.print(Text(f"{' ' * QUOTE_INDENT}│ {part}", style="dim"))
+
     def _line(self, *parts: str | tuple[str, str]) -> None:
         self._console.print(Text.assemble((f"{self._elapsed():6.1f} s  ", "dim"), *parts))
 
@@ -95,16 +128,35 @@ class Timeline:
         return time.monotonic() - self._begun
 
 
+def _name(who: str) -> str:
+    return f"{who:<{NAME_WIDTH}}"
+
+
+def _failure(attempt: Mapping[str, Any]) -> str:
+    """The class of what went wrong, and when it is tried again."""
+    failed = f"failed ({attempt['error']['class']})"
+    if attempt["retry_at"] is None:
+        return f"{failed}, given up"
+    ended = datetime.fromisoformat(attempt["started_at"]) + timedelta(milliseconds=attempt["run_ms"] or 0)
+    seconds = (datetime.fromisoformat(attempt["retry_at"]) - ended).total_seconds()
+    return f"{failed}, again in {max(0.0, seconds):.1f} s"
+
+
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in columns:
+    """A table whose last column takes the room that is left; no other is ever cut."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", width=TABLE_WIDTH)
+    *fixed, last = columns
+    for column in fixed:
         is_number = column.endswith("ms") or column in ("priority", "attempts", "pid")
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
+        width = len(LONGEST_JOB_TYPE) if column == "job" else LONGEST_STATE if column == "state" else len(column)
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=True, min_width=width)
+    table.add_column(last, no_wrap=True, ratio=1, overflow="ellipsis")
     return table
 
 
-def _short(result: object) -> str:
+def _figures_of(result: object) -> str:
+    """What a job's result counts, zeros left out."""
     if not isinstance(result, dict):
-        return "" if result is None else str(result)[:60]
+        return "" if result is None else str(result)
     figures = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    return ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items())
+    return ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items() if value)
