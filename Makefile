@@ -36,9 +36,10 @@ check: ## Linters, types, import rules, lock files
 	@if grep -n '://' requirements/*.txt; then echo 'check: a lock file contains an address'; exit 1; fi
 	@$(PY) -m deploy.docs --check
 
-up: ## Start the stack and leave it running, supervised
+up: ## Start the stack, give it a catalogue, and leave it running, supervised
 	@$(SETUP) run
 	@$(PY) -m deploy.cli up --detach
+	@$(PY) -m deploy.cli seed
 
 down: ## End the running stack
 	@$(PY) -m deploy.cli down

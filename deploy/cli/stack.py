@@ -55,7 +55,10 @@ def up(
     as_json: AsJson = False,
     report_to: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Start Souk on this machine: PostgreSQL, RabbitMQ, a mail sink and the nine processes, supervised."""
+    """Start Souk on this machine: PostgreSQL, RabbitMQ, a mail sink and the nine processes, supervised.
+
+    A new one has accounts but no products; `souk seed` gives it a catalogue.
+    """
     settings = StackSettings()
     counts = _counts(replicas or [])
     if report_to is not None:
