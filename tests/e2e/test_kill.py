@@ -169,6 +169,25 @@ async def test_without_the_database_it_is_503_and_with_it_all_goes_on(shop: Shop
     await all_ready(shop)
 
 
+@pytest.mark.parametrize("server", ["rabbitmq", "postgres"])
+async def test_work_under_way_survives_the_death_of_a_server(shop: Shop, server: str) -> None:
+    restarts = sum(process.restarts for process in shop.stack.run.processes)
+    with shop.stack.held(shop.stack.process("notifier").pid), shop.stack.held(shop.stack.process("imaging").pid):
+        products = [await shop.submit(pictures=[small_photo(number)]) for number in range(20)]
+
+    async def first_is_sent() -> bool:
+        return any([await shop.mails_about(product["title"]) for product in products])
+
+    await eventually(first_is_sent, PATIENCE_SECONDS)
+    os.kill(shop.stack.server_pid(server), signal.SIGKILL)
+    for product in products:
+        # A mail whose row could not be written is sent again, as documented at `Mailroom.send_email`.
+        await shop.settled(product, copies=1 if server == "rabbitmq" else 2)
+    await shop.nothing_open()
+    await all_ready(shop)
+    assert sum(process.restarts for process in shop.stack.run.processes) == restarts, "a process died of it"
+
+
 async def all_ready(shop: Shop) -> None:
     """Every process says that it is ready, and none was restarted for want of it."""
     for process in shop.stack.run.processes:
