@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from services.jobs.control.routes import routes as control_routes
+from services.jobs.control.store import ControlStore
+from services.jobs.control.usecases import ControlDesk
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner
 from services.jobs.routes import routes
@@ -30,6 +33,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         desk = JobsDesk(pool, ledger, partitions, make_pruner(pool, ledger, partitions, settings), utc_now)
         identities = identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())
         app = new_app(middlewares=[identities])
+        # Control first: its fixed addresses stand before the jobs' `{id}`.
+        app.add_routes(control_routes(ControlDesk(pool, ledger, ControlStore(), utc_now)))
         app.add_routes(routes(desk))
         await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
         await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))

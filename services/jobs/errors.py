@@ -15,6 +15,12 @@ class NotRetryable(Conflict):
     code = "job_not_retryable"
 
 
+class AlreadyOver(Conflict):
+    """The job is completed, failed or cancelled: there is nothing left to cancel."""
+
+    code = "job_already_over"
+
+
 class AlreadyCleared(Conflict):
     """The idempotency key made a job that is done and cleared away; a new job needs a new key."""
 

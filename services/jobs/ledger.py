@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from services.jobs.control.sender import ControlSender
+from services.jobs.control.store import ControlStore
 from services.jobs.dispatch import Dispatcher
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner
@@ -49,6 +51,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(keeping_topology(broker.consuming, whole))
         await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
+        sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
+        await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
         rescuer = Rescuer(
             pool,
             ledger,

@@ -33,7 +33,9 @@ class Partitions:
 
     async def ensure(self, days: Iterable[date]) -> None:
         """Make partitions that are missing. Safe to run twice and by several at once."""
-        missing = sorted(set(days) - self._known)
+        # An older day may have been dropped by another process since; those from yesterday on never are.
+        yesterday = self._clock().date() - timedelta(days=1)
+        missing = sorted(day for day in set(days) if day not in self._known or day < yesterday)
         if not missing:
             return
         async with transaction(self._pool) as conn:

@@ -35,6 +35,8 @@ class Link:
         self._name = name
         self._opening = asyncio.Lock()
         self._connection: AbstractConnection | None = None
+        self.openings = 0
+        """How often the connection was opened: who keeps something in the broker looks whether it was lost since."""
 
     async def open_channel(self, *, confirms: bool) -> tuple[AbstractChannel, Underlay]:
         """A fresh channel and the aiormq channel below it. Raises `Unavailable` when the broker does not answer."""
@@ -64,6 +66,7 @@ class Link:
         async with self._opening:
             if self._connection is None or not self.is_open:
                 self._connection = await aio_pika.connect(self._url, client_properties={"connection_name": self._name})
+                self.openings += 1
             return self._connection
 
 

@@ -41,11 +41,14 @@ from shared.errors import AppError, Unavailable, Unparsable
 from shared.lifecycle import background
 from shared.log import get_logger
 from shared.messaging.broker import Broker
+from shared.messaging.control import Controls, listening
 from shared.messaging.delivery import (
     LONGEST_JITTER,
     SHORTEST_JITTER,
     Ack,
     DeadLetter,
+    Drop,
+    JobCancelled,
     RetryAfter,
     RetryPolicy,
     decide,
@@ -85,6 +88,12 @@ class Attempt:
     cause_id: UUID | None
     caused_at: datetime
     traceparent: str | None
+    is_cancelled: Callable[[], bool] = lambda: False
+
+    def stop_if_cancelled(self) -> None:
+        """For a handler to call just before its effect: raises `JobCancelled` when a person cancelled the job."""
+        if self.is_cancelled():
+            raise JobCancelled("A person cancelled the job.")
 
 
 Handler = Callable[[Any, Attempt], Awaitable[Any]]
@@ -110,13 +119,22 @@ class WorkConsumer:
     """Runs the jobs of one type, `work.concurrency` at once."""
 
     def __init__(
-        self, broker: Broker, work: WorkQueue, handler: Handler, *, reporter: Reporter, tiers: Sequence[Tier]
+        self,
+        broker: Broker,
+        work: WorkQueue,
+        handler: Handler,
+        *,
+        reporter: Reporter,
+        tiers: Sequence[Tier],
+        controls: Controls,
     ) -> None:
         self._work = work
         self._handler = handler
         self._reporter = reporter
         self._publisher = broker.publisher
         self._tiers = tiers
+        self._controls = controls
+        self._following = asyncio.Lock()
         self._in_hand: dict[asyncio.Task[None], HeldAttempt | None] = {}
         self.subscription = Subscription(
             broker.consuming,
@@ -135,6 +153,14 @@ class WorkConsumer:
     def held(self) -> tuple[HeldAttempt, ...]:
         """The attempts that were delivered and are not settled."""
         return tuple(attempt for attempt in self._in_hand.values() if attempt is not None)
+
+    async def follow_controls(self) -> None:
+        """Pause or resume as the ledger last said."""
+        async with self._following:
+            if self._work.type in self._controls.paused:
+                await self.subscription.pause()
+            else:
+                await self.subscription.resume()
 
     async def drain(self, grace_seconds: float) -> None:
         """Stop consuming, let what runs finish, hand back what does not finish in time."""
@@ -167,6 +193,10 @@ class WorkConsumer:
             log.warning("job_unparsable", queue=self._work.name, error=exc.detail)
             if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
                 session.acks.finished(tag)
+            return
+        if self._controls.is_cancelled(delivery.envelope.id, delivery.fence):
+            log.info("cancelled_job_dropped", job_id=str(delivery.envelope.id), type=self._work.type)
+            session.acks.finished(tag)
             return
         self._hold(delivery)
         with bound_contextvars(
@@ -220,6 +250,8 @@ class WorkConsumer:
                 reported = report(Outcome.COMPLETED)
             case RetryAfter():
                 reported = report(Outcome.RETRYING, utc_now() + timedelta(seconds=disposition.seconds))
+            case Drop():
+                reported = report(Outcome.CANCELLED)
             case DeadLetter():
                 reported = report(Outcome.FAILED)
             case _:
@@ -248,6 +280,7 @@ class WorkConsumer:
             cause_id=delivery.envelope.causationid,
             caused_at=delivery.envelope.time,
             traceparent=delivery.envelope.traceparent,
+            is_cancelled=partial(self._controls.is_cancelled, delivery.envelope.id, delivery.fence),
         )
         limit_seconds = delivery.timeout_ms / 1000
         limit = asyncio.timeout(limit_seconds)
@@ -367,11 +400,13 @@ async def working(
     At the end it stops consuming, gives running jobs `grace_seconds`, and hands the rest back to the broker.
     """
     reporter = Reporter(broker.publisher, worker=f"{worker}@{socket.gethostname()}:{os.getpid()}")
-    consumers = [
-        WorkConsumer(broker, WORK_BY_TYPE[job.type], handler, reporter=reporter, tiers=tiers)
-        for job, handler in handlers.items()
-    ]
     async with AsyncExitStack() as stack:
+        controls = await stack.enter_async_context(listening(broker.consuming, build(tiers, ())))
+        consumers = [
+            WorkConsumer(broker, WORK_BY_TYPE[job.type], handler, reporter=reporter, tiers=tiers, controls=controls)
+            for job, handler in handlers.items()
+        ]
+        await stack.enter_async_context(_following(controls, consumers))
         for consumer in consumers:
             await stack.enter_async_context(background(consumer.subscription.run(), name=consumer.subscription.queue))
         await stack.enter_async_context(background(_seen(reporter, consumers, seen_seconds), name="worker seen"))
@@ -379,6 +414,25 @@ async def working(
             yield tuple(consumer.subscription for consumer in consumers)
         finally:
             await asyncio.gather(*(consumer.drain(grace_seconds) for consumer in consumers))
+
+
+@asynccontextmanager
+async def _following(controls: Controls, consumers: Sequence[WorkConsumer]) -> AsyncIterator[None]:
+    """Have every consumer follow what the ledger says, from before it begins until the block ends."""
+    changed = asyncio.Event()
+
+    async def follow() -> None:
+        while True:
+            await changed.wait()
+            changed.clear()
+            for consumer in consumers:
+                await consumer.follow_controls()
+
+    for consumer in consumers:
+        await consumer.follow_controls()
+    controls.on_change(changed.set)
+    async with background(follow(), name="follow controls"):
+        yield
 
 
 async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_seconds: float) -> None:

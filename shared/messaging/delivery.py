@@ -13,6 +13,12 @@ LONGEST_WAIT_SECONDS: Final = 24 * 3600.0
 """However long a dependency asks us to stay away, a job is tried again within a day."""
 
 
+class JobCancelled(AppError):
+    """A person cancelled the job while it ran; raised by a handler that stops before its effect."""
+
+    code = "cancelled"
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
     """The effect happened; the broker may forget the message."""
@@ -27,13 +33,18 @@ class RetryAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """A person cancelled the job, and its handler stopped before the effect."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """No further attempt is worth it, or none is left; a person may retry it by hand."""
 
     reason: str
 
 
-Disposition = Ack | RetryAfter | DeadLetter
+Disposition = Ack | RetryAfter | Drop | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,8 @@ def decide(error: Exception | None, attempt: int, policy: RetryPolicy, *, jitter
     match error:
         case None:
             return Ack()
+        case JobCancelled():
+            return Drop()
         case AppError(retryable=False):
             return DeadLetter(error.code)
         case _ if attempt >= policy.max_attempts:

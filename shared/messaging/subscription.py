@@ -1,6 +1,7 @@
 """Consuming one queue for as long as the process lives, whatever happens to link, channel, consumer or queue."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -68,8 +69,34 @@ class Subscription:
         self._session: Session | None = None
         self._consumer_tag: str | None = None
         self._stopping = asyncio.Event()
+        self._allowed = asyncio.Event()
+        self._allowed.set()
+        self.consuming_since: float | None = None
+        """Monotonic seconds at which the broker last said that this consumer stands; None before the first time."""
         self.is_consuming = False
         """Whether the broker has said that this consumer stands and nothing has ended it since."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether somebody wants nothing to be delivered for now."""
+        return not self._allowed.is_set()
+
+    async def pause(self) -> None:
+        """Take no more deliveries until `resume`; those in hand can still be settled. Safe to call twice."""
+        if self._allowed.is_set():
+            self._allowed.clear()
+            await self._cancel_consumer()
+
+    async def resume(self) -> None:
+        """Consume again after `pause`. Safe to call twice."""
+        if not self._allowed.is_set():
+            self._allowed.set()
+            if self._session is not None and self._session.is_open:
+                try:
+                    await self._consume(self._session)
+                except BROKER_ERRORS as exc:  # the channel is going: `run` begins a new one
+                    log.info("resume_failed", queue=self.queue, error=repr(exc))
+                    self._session.ended.set()
 
     async def run(self) -> None:
         """Consume until stopped or cancelled; end with `stop` and `close`."""
@@ -93,6 +120,15 @@ class Subscription:
     async def stop(self) -> None:
         """Take no more deliveries; those in hand can still be acknowledged."""
         self._stopping.set()
+        await self._cancel_consumer()
+
+    async def close(self) -> None:
+        """Send the acks that are due and close the channel: what is left unacknowledged is delivered again."""
+        if self._session is not None and self._session.is_open:
+            await self._session.acks.flush()
+        await self._drop_channel()
+
+    async def _cancel_consumer(self) -> None:
         self.is_consuming = False
         if self._session is not None and self._session.is_open and self._consumer_tag is not None:
             try:
@@ -100,12 +136,6 @@ class Subscription:
                     await self._session.underlay.basic_cancel(self._consumer_tag)
             except BROKER_ERRORS as exc:
                 log.info("cancel_failed", queue=self.queue, error=repr(exc))
-
-    async def close(self) -> None:
-        """Send the acks that are due and close the channel: what is left unacknowledged is delivered again."""
-        if self._session is not None and self._session.is_open:
-            await self._session.acks.flush()
-        await self._drop_channel()
 
     async def _begin(self) -> Session:
         channel, underlay = await self._link.open_channel(confirms=False)
@@ -116,18 +146,26 @@ class Subscription:
         await declare_on(channel, self._topology)
         await underlay.basic_qos(prefetch_count=self._prefetch)
 
+        if self._allowed.is_set():
+            await self._consume(session)
+        return session
+
+    async def _consume(self, session: Session) -> None:
         async def deliver(message: DeliveredMessage) -> None:
             assert message.delivery_tag is not None
-            if self._stopping.is_set():
-                return  # left unacknowledged: delivered again to another when the channel closes
+            if self._stopping.is_set() or not self._allowed.is_set():
+                # Delivered before the broker heard of the cancel. Left unacknowledged at the end: another gets it.
+                if not self._stopping.is_set():
+                    session.requeue(message.delivery_tag)
+                return
             session.acks.delivered(message.delivery_tag)
             self._on_delivery(session, message)
 
-        answer = await underlay.basic_consume(self.queue, deliver, arguments=self._arguments)
+        answer = await session.underlay.basic_consume(self.queue, deliver, arguments=self._arguments)
         self._consumer_tag = answer.consumer_tag
+        self.consuming_since = time.monotonic()
         self.is_consuming = True
         log.info("consuming", queue=self.queue, prefetch=self._prefetch)
-        return session
 
     async def _drop_channel(self) -> None:
         session, self._session = self._session, None

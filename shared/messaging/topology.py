@@ -21,6 +21,8 @@ LEDGER_QUEUE: Final = "jobs.ledger"
 DISPATCH_QUEUE: Final = "events.dispatch"
 EVENT_STREAM: Final = "events.stream"
 CONTROL_STREAM: Final = "jobs.control"
+ANNOUNCEMENT: Final = "publisher.seen"
+"""The event by which a reader learns what should have reached it."""
 UNPARSABLE: Final = "unparsable"
 """The last word of the routing key of what a consumer parks because it cannot read it."""
 LOWEST_PRIORITY: Final = 5
@@ -125,12 +127,34 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
         "stock.low_digest",
         "report.requested",
         "schedule.due",
+        ANNOUNCEMENT,
     ),
-    "catalog": ("image.processed", "job.failed"),
-    "reporting": ("product.*", "order.*", "stock.*", "job.failed"),
+    "catalog": ("image.processed", "job.failed", ANNOUNCEMENT),
+    "reporting": ("product.*", "order.*", "stock.*", "job.failed", ANNOUNCEMENT),
     "notifier": ("account.changed",),
 }
-"""Which events each reader's queue `events.<reader>` is bound to."""
+"""Which events each reader's queue `events.<reader>` is bound to. The notifier asks for nothing again (ADR 6)."""
+
+OUTBOX_SCHEMAS: Final = ("catalog", "jobs", "notifier", "reporting", "scheduler")
+"""Who has an outbox, and so can send again what it sent before."""
+
+
+def replay_queue(schema: str) -> str:
+    """Where the relays of a schema hear what they shall send again."""
+    return f"events.replay.{schema}"
+
+
+def replay_routing_key(schema: str) -> str:
+    """How `events.replay_requested` reaches the relays of one schema."""
+    return f"events.replay_requested.{schema}"
+
+
+def is_read_by(reader: str, event_type: str) -> bool:
+    """Whether the queue `events.<reader>` is bound to a type; its patterns have whole types, and `*` for one word."""
+    return any(
+        re.fullmatch(re.escape(pattern).replace(r"\*", r"[^.]+"), event_type) for pattern in EVENT_READERS[reader]
+    )
+
 
 LONGEST_TIER_SECONDS: Final = 24 * 3600
 _TIER = re.compile(r"([0-9]{1,9})(s|m|h)")
@@ -198,6 +222,9 @@ def build(tiers: Sequence[Tier], work: Sequence[WorkQueue] = WORK) -> Topology:
         name = f"events.{reader}"
         queues += [Queue(name, _QUORUM), Queue(f"{name}.dead", _PARKED)]
         bindings += [Binding(EVENTS, name, event_type) for event_type in event_types]
+    for schema in OUTBOX_SCHEMAS:
+        queues.append(Queue(replay_queue(schema), _REPLAY))
+        bindings.append(Binding(EVENTS, replay_queue(schema), replay_routing_key(schema)))
     queues += [Queue(LEDGER_QUEUE, _QUORUM), Queue(f"{LEDGER_QUEUE}.dead", _PARKED)]
     bindings += [Binding(REPORTS, LEDGER_QUEUE, "report"), Binding(DEAD, LEDGER_QUEUE, "#")]
     queues += [Queue(EVENT_STREAM, _stream("24h")), Queue(CONTROL_STREAM, _stream("48h"))]
@@ -206,7 +233,18 @@ def build(tiers: Sequence[Tier], work: Sequence[WorkQueue] = WORK) -> Topology:
 
 
 _QUORUM: Final[Mapping[str, ArgumentValue]] = {"x-queue-type": "quorum"}
-_PARKED: Final[Mapping[str, ArgumentValue]] = {"x-queue-type": "classic"}
+_PARKED: Final[Mapping[str, ArgumentValue]] = {
+    "x-queue-type": "classic",
+    # Copies for people to look at; the ledger has the jobs. The oldest go first.
+    "x-max-length": 100_000,
+    "x-overflow": "drop-head",
+}
+_REPLAY: Final[Mapping[str, ArgumentValue]] = {
+    # Requests are repeated as long as something is missing: an old one, or one too many, may go.
+    "x-queue-type": "classic",
+    "x-message-ttl": 600_000,
+    "x-max-length": 10_000,
+}
 
 
 def _stream(max_age: str) -> Mapping[str, ArgumentValue]:
@@ -274,21 +312,27 @@ def permissions(process: str) -> Permissions:
     """
     if process == "ledger":
         return Permissions(_EVERYTHING, rf"{_EVERYTHING}|^amq\.default$", _EVERYTHING)
-    own = [re.escape(queue) for queue in queues_read_by(process)]
-    writes = ["events", *own]
+    queues = queues_read_by(process)
+    own = [re.escape(queue) for queue in queues]
+    writes, reads = ["events", *own], [*own]
+    if any(queue.startswith("events.") for queue in queues):
+        reads.append("events")
     if any(work.reader == process for work in WORK):
         writes += [r"jobs\.retry\..+", r"jobs\.dead", r"jobs\.reports"]
-    if any(queue.startswith("events.") and queue != EVENT_STREAM for queue in queues_read_by(process)):
+        reads.append("jobs")
+    if any(f"events.{reader}" in queues for reader in EVENT_READERS):
         writes.append(r"amq\.default")  # an unreadable event goes to the reader's dead queue by name
-    return Permissions(_any_of(own), _any_of(writes), _any_of(["events", "jobs", *own] if own else []))
+    return Permissions(_any_of(own), _any_of(writes), _any_of(reads))
 
 
 _OTHER_QUEUES_READ: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog-worker": ("events.catalog", CONTROL_STREAM),
-    "reporting": ("events.reporting", CONTROL_STREAM),
-    "notifier": ("events.notifier", CONTROL_STREAM),
+    "relay": (replay_queue("catalog"),),
+    "scheduler": (replay_queue("scheduler"),),
+    "reporting": ("events.reporting", replay_queue("reporting"), CONTROL_STREAM),
+    "notifier": ("events.notifier", replay_queue("notifier"), CONTROL_STREAM),
     "imaging": (CONTROL_STREAM,),
-    "ledger": (DISPATCH_QUEUE, LEDGER_QUEUE, CONTROL_STREAM),
+    "ledger": (DISPATCH_QUEUE, LEDGER_QUEUE, replay_queue("jobs"), CONTROL_STREAM),
     "gateway": (EVENT_STREAM,),
 }
 

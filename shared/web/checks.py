@@ -27,7 +27,9 @@ def all_consuming(subscriptions: Iterable[Subscription]) -> Check:
     kept = tuple(subscriptions)
 
     async def check() -> str | None:
-        waiting = [subscription.queue for subscription in kept if not subscription.is_consuming]
+        waiting = [
+            subscription.queue for subscription in kept if not (subscription.is_consuming or subscription.is_paused)
+        ]
         return f"not consuming: {', '.join(waiting)}" if waiting else None
 
     return check

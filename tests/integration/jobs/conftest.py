@@ -21,6 +21,7 @@ from shared.db.pool import Pool, connection, open_pool
 from shared.ids import new_id
 from shared.messaging.broker import Broker, open_broker
 from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.subscription import Subscription
 from shared.messaging.topology import EVENTS
 from tests.servers import Database, Vhost
 
@@ -76,7 +77,7 @@ class Marketplace:
         await self.broker.publisher.publish(envelope, exchange=EVENTS, routing_key=event.type)
         return identifier
 
-    def working(self, handlers: HandlerTable) -> AbstractAsyncContextManager[object]:
+    def working(self, handlers: HandlerTable) -> AbstractAsyncContextManager[tuple[Subscription, ...]]:
         """Consume jobs while the block runs."""
         return working(
             self.broker, handlers, worker="worker@test", tiers=self.settings.tiers, grace_seconds=5, seen_seconds=0.2
@@ -94,6 +95,10 @@ class Marketplace:
     async def answered_probes(self) -> int:
         """Probes that came back."""
         return await self._count("SELECT count(*) FROM jobs.probes WHERE answered_at IS NOT NULL")
+
+    async def controls_are_sent(self) -> bool:
+        """Whether the workers' stream has every instruction."""
+        return await self._count("SELECT count(*) FROM jobs.controls WHERE published_at IS NULL") == 0
 
     async def _count(self, query: str) -> int:
         async with connection(self.pool) as conn:

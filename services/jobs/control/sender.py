@@ -1,0 +1,69 @@
+"""Telling the workers: instructions from the table into the stream, in order, and again when the stream was lost."""
+
+import time
+from typing import Final
+
+from pamqp.commands import Basic
+
+from services.jobs.control.store import ControlStore
+from services.jobs.store import in_ledger
+from shared.clock import utc_now
+from shared.contracts.control import Control
+from shared.db.pool import Connection, Pool
+from shared.ids import new_id
+from shared.messaging.broker import Link
+from shared.messaging.publisher import PERSISTENT, Publisher
+from shared.messaging.topology import CONTROL_STREAM
+
+BATCH: Final = 500
+REPEAT_SECONDS: Final = 60.0
+
+
+class ControlSender:
+    """Publishes instructions. Any number may run; one at a time sends.
+
+    Killed between a confirm and the mark, it leaves an instruction that is sent twice, which changes nothing.
+    Pauses in force are repeated every minute: they may outlive the stream's 48 hours.
+    """
+
+    def __init__(self, pool: Pool, store: ControlStore, publisher: Publisher, link: Link) -> None:
+        self._pool = pool
+        self._store = store
+        self._publisher = publisher
+        self._link = link
+        self._openings = 0
+        self._repeated_at = 0.0
+
+    async def run_once(self) -> int:
+        """Send what is unsent; returns how many. Raises `Unavailable` when the broker is away."""
+        return await in_ledger(self._pool, self._send)
+
+    async def _send(self, conn: Connection) -> int:
+        if not await self._store.is_sender(conn):
+            return 0
+        if self._link.openings != self._openings:
+            await self._store.send_again(conn)
+        unsent = await self._store.unpublished(conn, BATCH)
+        for _, control in unsent:
+            await self._publish(control)
+        await self._store.mark_published(conn, [seq for seq, _ in unsent])
+        if time.monotonic() - self._repeated_at >= REPEAT_SECONDS:
+            for paused in await self._store.paused(conn):
+                await self._publish(Control(kind="pause", issued_at=utc_now(), job_type=paused.type))
+            self._repeated_at = time.monotonic()
+        self._openings = self._link.openings
+        return len(unsent)
+
+    async def _publish(self, control: Control) -> None:
+        await self._publisher.publish_body(
+            control.model_dump_json(exclude_none=True).encode(),
+            exchange="",
+            routing_key=CONTROL_STREAM,
+            properties=Basic.Properties(
+                content_type="application/json",
+                delivery_mode=PERSISTENT,
+                message_id=str(new_id()),
+                message_type=f"control.{control.kind}",
+                app_id="jobs",
+            ),
+        )

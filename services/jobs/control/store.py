@@ -1,0 +1,147 @@
+"""The SQL of control: instructions, paused types, failures by cause."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from shared.contracts.control import Control
+from shared.db.pool import Connection
+
+ADD_CANCELS: Final = """
+    INSERT INTO jobs.controls (kind, job_id, fence) SELECT 'cancel', * FROM unnest($1::uuid[], $2::int[])
+"""
+ADD_TYPE: Final = "INSERT INTO jobs.controls (kind, job_type) VALUES ($1, $2)"
+PAUSE: Final = "INSERT INTO jobs.paused_types (type, actor) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING type"
+RESUME: Final = "DELETE FROM jobs.paused_types WHERE type = $1 RETURNING type"
+PAUSED: Final = "SELECT type, since, actor FROM jobs.paused_types ORDER BY type"
+ONE_SENDER: Final = "SELECT pg_try_advisory_xact_lock($1)"
+UNPUBLISHED: Final = """
+    SELECT seq, kind, job_type, job_id, fence, issued_at FROM jobs.controls
+    WHERE published_at IS NULL ORDER BY seq LIMIT $1
+"""
+MARK_PUBLISHED: Final = "UPDATE jobs.controls SET published_at = now() WHERE seq = ANY($1::bigint[])"
+SEND_AGAIN: Final = """
+    -- The stream may be another one now: everything it would still hold goes out again, in its order.
+    UPDATE jobs.controls SET published_at = NULL WHERE issued_at > now() - interval '48 hours'
+"""
+FORGET: Final = "DELETE FROM jobs.controls WHERE issued_at < now() - interval '48 hours' AND published_at IS NOT NULL"
+GROUPS: Final = """
+    -- Of the newest failed jobs: the same error with other numbers and ids is one cause.
+    SELECT type, error_class, cause, count(*) AS jobs, min(finished_at) AS first_seen, max(finished_at) AS last_seen,
+           (array_agg(id ORDER BY finished_at DESC))[1] AS example
+    FROM (
+        SELECT id, type, error_class, finished_at,
+               regexp_replace(regexp_replace(left(error_message, 300),
+                   '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', '<id>', 'g'),
+                   '[0-9]+(\\.[0-9]+)?', '<n>', 'g') AS cause
+        FROM jobs.jobs WHERE state = 'failed' ORDER BY finished_at DESC LIMIT $1
+    ) failed
+    GROUP BY type, error_class, cause ORDER BY jobs DESC, last_seen DESC LIMIT 200
+"""
+FAILED: Final = """
+    -- Which failed jobs a bulk retry means, oldest first; every filter may be null.
+    SELECT id FROM jobs.jobs
+    WHERE state = 'failed' AND ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR error_class = $2)
+      AND ($3::timestamptz IS NULL OR finished_at >= $3)
+    ORDER BY finished_at LIMIT $4
+"""
+SPREAD: Final = """
+    -- Let reopened jobs be published one after another, not all at once.
+    UPDATE jobs.jobs j SET run_at = now() + n.place * $2::float8 * interval '1 second'
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS n(id, place) WHERE j.id = n.id
+"""
+_SENDER_KEY: Final = 0xC047
+GROUPED_JOBS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PausedType:
+    """A type nobody works for now."""
+
+    type: str
+    since: datetime
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failed jobs of one cause; `example` is the newest of them."""
+
+    type: str
+    error_class: str | None
+    cause: str | None
+    jobs: int
+    first_seen: datetime
+    last_seen: datetime
+    example: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFilter:
+    """Which failed jobs a bulk retry means; None means any."""
+
+    type: str | None = None
+    error_class: str | None = None
+    since: datetime | None = None
+
+
+class ControlStore:
+    """The tables of control."""
+
+    async def add_cancels(self, conn: Connection, jobs: Sequence[tuple[UUID, int]]) -> None:
+        """Tell workers to drop these (id, fence)."""
+        await conn.execute(ADD_CANCELS, [id_ for id_, _ in jobs], [fence for _, fence in jobs])
+
+    async def pause(self, conn: Connection, job_type: str, actor: str) -> bool:
+        """Pause a type; False when it was."""
+        if await conn.fetchval(PAUSE, job_type, actor) is None:
+            return False
+        await conn.execute(ADD_TYPE, "pause", job_type)
+        return True
+
+    async def resume(self, conn: Connection, job_type: str) -> bool:
+        """Resume a type; False when it was not paused."""
+        if await conn.fetchval(RESUME, job_type) is None:
+            return False
+        await conn.execute(ADD_TYPE, "resume", job_type)
+        return True
+
+    async def paused(self, conn: Connection) -> list[PausedType]:
+        """The types that are paused."""
+        return [PausedType(**row) for row in await conn.fetch(PAUSED)]
+
+    async def is_sender(self, conn: Connection) -> bool:
+        """Whether this transaction alone may send: instructions keep their order over all ledger processes."""
+        return bool(await conn.fetchval(ONE_SENDER, _SENDER_KEY))
+
+    async def unpublished(self, conn: Connection, limit: int) -> list[tuple[int, Control]]:
+        """Instructions to send, in order, with their row's number."""
+        return [(row["seq"], _control(dict(row))) for row in await conn.fetch(UNPUBLISHED, limit)]
+
+    async def mark_published(self, conn: Connection, seqs: Sequence[int]) -> None:
+        """The stream has them."""
+        await conn.execute(MARK_PUBLISHED, seqs)
+
+    async def send_again(self, conn: Connection) -> None:
+        """Have everything of the last 48 hours sent once more."""
+        await conn.execute(FORGET)
+        await conn.execute(SEND_AGAIN)
+
+    async def groups(self, conn: Connection) -> list[FailureGroup]:
+        """The newest 10,000 failed jobs by cause, the most frequent first."""
+        return [FailureGroup(**row) for row in await conn.fetch(GROUPS, GROUPED_JOBS)]
+
+    async def failed(self, conn: Connection, where: FailedFilter, limit: int) -> list[UUID]:
+        """Failed jobs that fit, oldest first."""
+        return [row["id"] for row in await conn.fetch(FAILED, where.type, where.error_class, where.since, limit)]
+
+    async def spread(self, conn: Connection, ids: Sequence[UUID], *, per_second: float) -> None:
+        """Give reopened jobs their times."""
+        await conn.execute(SPREAD, ids, 1 / per_second)
+
+
+def _control(row: dict[str, object]) -> Control:
+    row.pop("seq")
+    return Control.model_validate(row)

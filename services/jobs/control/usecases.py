@@ -1,0 +1,149 @@
+"""What operators do. Each is one transaction with its audit row; the ledger process tells the workers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup, PausedType
+from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
+from services.jobs.models import FINAL, HistoryEntry, JobState
+from services.jobs.store import Ledger, in_ledger
+from shared.clock import Clock
+from shared.db.pool import Connection, Pool, connection
+from shared.messaging.topology import WORK_BY_TYPE
+from shared.web.identity import Identity
+
+BULK_LIMIT: Final = 5_000
+"""Jobs of one bulk retry; ask again for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRetry:
+    """What a bulk retry would do or did: how many jobs, and over how many seconds they are published."""
+
+    jobs: int
+    over_seconds: float
+    is_dry_run: bool
+
+
+class ControlDesk:
+    """Cancel, pause, resume, retry many, failures by cause."""
+
+    def __init__(self, pool: Pool, ledger: Ledger, store: ControlStore, clock: Clock) -> None:
+        self._pool = pool
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+
+    async def cancel(self, job_id: UUID, *, by: Identity, request_id: str | None) -> JobState:
+        """Cancel a job; returns the state it is in now. Raises `JobNotFound`, `AlreadyOver`.
+
+        A waiting job is cancelled at once and its message dropped by whoever gets it. One that runs is asked: its own
+        report decides, and an effect that has happened makes it completed.
+        """
+
+        async def write(conn: Connection) -> JobState:
+            before = await self._ledger.lock(conn, [job_id])
+            job = before.get(job_id)
+            if job is None:
+                raise JobNotFound(f"No job {job_id} is kept.")
+            if job.state in FINAL:
+                raise AlreadyOver(f"The job is {job.state}.")
+            entry = HistoryEntry(job_id=job_id, state=job.state, outcome="cancel_asked", actor=_name(by))
+            if job.state is not JobState.PROCESSING:
+                job = replace(job, state=JobState.CANCELLED, finished_at=self._clock(), retry_at=None)
+                entry = replace(entry, state=job.state, outcome="cancelled")
+                await self._ledger.save(conn, before, [job], [entry])
+            else:
+                await self._ledger.save(conn, before, [], [entry])
+            await self._store.add_cancels(conn, [(job_id, job.fence)])
+            await self._audit(conn, by, "job.cancel", job_id, {"state": job.state.value}, request_id)
+            return job.state
+
+        return await in_ledger(self._pool, write)
+
+    async def pause(self, job_type: str, *, by: Identity, request_id: str | None) -> None:
+        """Have no worker take jobs of a type; what runs, finishes. Safe to do twice. Raises `UnknownJobType`."""
+        _known(job_type)
+
+        async def write(conn: Connection) -> None:
+            if await self._store.pause(conn, job_type, _name(by)):
+                await self._audit(conn, by, "job_type.pause", None, {"type": job_type}, request_id)
+
+        await in_ledger(self._pool, write)
+
+    async def resume(self, job_type: str, *, by: Identity, request_id: str | None) -> None:
+        """Let workers take jobs of a type again. Safe to do twice. Raises `UnknownJobType`."""
+        _known(job_type)
+
+        async def write(conn: Connection) -> None:
+            if await self._store.resume(conn, job_type):
+                await self._audit(conn, by, "job_type.resume", None, {"type": job_type}, request_id)
+
+        await in_ledger(self._pool, write)
+
+    async def paused(self) -> Sequence[PausedType]:
+        """The paused types."""
+        async with connection(self._pool) as conn:
+            return await self._store.paused(conn)
+
+    async def groups(self) -> Sequence[FailureGroup]:
+        """Failed jobs by cause."""
+        async with connection(self._pool) as conn:
+            return await self._store.groups(conn)
+
+    async def retry_failed(
+        self,
+        where: FailedFilter,
+        *,
+        per_second: float,
+        is_dry_run: bool,
+        by: Identity,
+        request_id: str | None,
+    ) -> BulkRetry:
+        """Retry the failed jobs that fit, at most 5,000, `per_second` of them each second; or only count them."""
+
+        async def write(conn: Connection) -> int:
+            ids = await self._store.failed(conn, where, BULK_LIMIT)
+            if is_dry_run:
+                return len(ids)
+            locked = await self._ledger.lock(conn, ids)
+            failed = [locked[id_] for id_ in ids if id_ in locked and locked[id_].state is JobState.FAILED]
+            for job in failed:
+                await self._ledger.reopen(conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=_name(by))
+            await self._store.spread(conn, [job.id for job in failed], per_second=per_second)
+            detail: dict[str, object] = {"jobs": len(failed), "type": where.type, "error_class": where.error_class}
+            await self._audit(conn, by, "jobs.retry", None, detail, request_id)
+            return len(failed)
+
+        jobs = await in_ledger(self._pool, write)
+        return BulkRetry(jobs, round(jobs / per_second, 1), is_dry_run)
+
+    async def _audit(
+        self,
+        conn: Connection,
+        by: Identity,
+        action: str,
+        job_id: UUID | None,
+        detail: dict[str, object],
+        request_id: str | None,
+    ) -> None:
+        await self._ledger.audit(
+            conn,
+            account_id=by.account_id,
+            role=by.role.value,
+            action=action,
+            job_id=job_id,
+            detail=detail,
+            request_id=request_id,
+        )
+
+
+def _name(by: Identity) -> str:
+    return f"{by.role} {by.account_id}"
+
+
+def _known(job_type: str) -> None:
+    if job_type not in WORK_BY_TYPE:
+        raise UnknownJobType(f"There is no job type {job_type!r}.")
