@@ -59,7 +59,9 @@ CREATE INDEX inbox_seen ON {schema}.inbox (seen_at);
 """What a service's first migration contains, with its schema's name put in."""
 
 CLAIM_BATCH: Final = 500
-LEASE_SECONDS: Final = 30
+LEASE_SECONDS: Final = 15
+"""Longer than a publish may take. What a killed relay had claimed waits this long; what is still under way after
+it may be published twice, which readers are made for."""
 IDLE_POLL_SECONDS: Final = 10.0
 BUSY_POLL_SECONDS: Final = 1.0
 KEEP_SENT_HOURS: Final = 24
@@ -187,6 +189,8 @@ class OutboxRelay:
                 try:
                     if await self.run_once() == CLAIM_BATCH:
                         continue
+                    if await self.oldest_unsent_at() is not None:  # claimed by another, which may be dead
+                        wait_seconds = BUSY_POLL_SECONDS
                 except Exception as exc:  # noqa: BLE001 - e.g. a schema that is not migrated yet
                     log.warning("relay_failed", schema=self._schema, error=repr(exc))
                     wait_seconds = BUSY_POLL_SECONDS

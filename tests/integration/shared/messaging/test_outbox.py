@@ -117,6 +117,25 @@ async def test_a_broker_that_is_away_keeps_the_events_and_one_that_is_back_gets_
     assert publisher.ids == written
 
 
+async def test_what_a_killed_relay_had_claimed_is_published_soon_after_its_lease(
+    pool: Pool, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.db.outbox.LEASE_SECONDS", 1)
+    written = await write(pool, 2)
+    claimed = asyncio.Event()
+
+    class Stuck(FakePublisher):
+        async def publish_body(self, *_: object, **__: object) -> None:
+            claimed.set()
+            await asyncio.Event().wait()
+
+    killed = asyncio.create_task(relay_of(pool, Stuck()).run_once())
+    await claimed.wait()
+    killed.cancel()
+    async with relaying(pool, cast(Publisher, publisher), schema=SCHEMA):
+        await eventually(lambda: publisher.ids == written, 5)
+
+
 async def test_one_event_that_is_refused_holds_no_other(pool: Pool, publisher: FakePublisher) -> None:
     first, bad, last = await write(pool, 3)
     publisher.refuses = {bad}
