@@ -44,8 +44,8 @@ def test_a_quiet_healthy_system_has_it_all() -> None:
 
 
 FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
-    ("a slow database", {TermName.DATABASE: Reading(400)}, 96, Status.EXCELLENT),
-    ("a database that stands", {TermName.DATABASE: Reading(1800)}, 80, Status.DEGRADED),
+    ("a slow database", {TermName.DATABASE: Reading(1100)}, 95, Status.EXCELLENT),
+    ("a database that stands", {TermName.DATABASE: Reading(None)}, 80, Status.DEGRADED),
     ("an event that waits a little long", {TermName.OUTBOX: Reading(11)}, 99, Status.EXCELLENT),
     ("an event that waits half the way", {TermName.OUTBOX: Reading(65)}, 95, Status.EXCELLENT),
     ("an event that waits and waits", {TermName.OUTBOX: Reading(5000)}, 90, Status.DEGRADED),
@@ -53,7 +53,7 @@ FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
     ("one type unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 1})}, 90, Status.GOOD),
     ("two types unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 0, "c": 1})}, 80, Status.DEGRADED),
     ("no type read", {TermName.WORKERS: workers_reading(dict.fromkeys("abcdefgh", 0))}, 80, Status.DEGRADED),
-    ("a slow jobs api", {TermName.JOBS_SERVICE: Reading(750)}, 95, Status.EXCELLENT),
+    ("a slow jobs api", {TermName.JOBS_SERVICE: Reading(900)}, 95, Status.EXCELLENT),
     ("the jobs api away", dict.fromkeys(JOBS_TERMS, AWAY), 60, Status.DEGRADED),
     ("a job that waits", {TermName.WAITING: waiting_reading({"a": 0.0, "b": 330.0})}, 97, Status.EXCELLENT),
     ("the scheduler away", {TermName.SCHEDULER: Reading(None)}, 95, Status.EXCELLENT),

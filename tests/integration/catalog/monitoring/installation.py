@@ -1,0 +1,172 @@
+"""The services that monitoring asks, in the test's own process, and faults that a test can do to them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from aiohttp import web
+
+from services.jobs.models import Order, new_job
+from services.jobs.partitions import Partitions
+from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.recorder import Recorder
+from services.jobs.routes import routes as jobs_routes
+from services.jobs.settings import Settings as JobsSettings
+from services.jobs.store import in_ledger
+from services.jobs.usecases import JobsDesk
+from services.scheduler.routes import new_api
+from services.scheduler.schedule import read_schedule
+from services.scheduler.usecases import Schedules
+from shared.clock import utc_now
+from shared.contracts.jobs import CheckLowStock
+from shared.contracts.reports import AttemptReport, Outcome, WorkerSeen
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool
+from shared.ids import new_id
+from shared.messaging.topology import WORK
+from shared.web.identity import identity_middleware
+from shared.web.server import new_app, serving
+from tests.integration.jobs.recording import recorded
+
+SCHEDULE = Path(__file__).resolve().parents[4] / "deploy" / "schedule.toml"
+
+
+class Place:
+    """An address where a service is, and at times is not."""
+
+    def __init__(self, make_app: Callable[[], web.Application]) -> None:
+        self._make_app = make_app
+        self._open = AsyncExitStack()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def come(self) -> None:
+        """Answer, at the same port as before."""
+        self.port = await self._open.enter_async_context(
+            serving(self._make_app(), host="127.0.0.1", port=self.port, grace_seconds=0.1)
+        )
+
+    async def go(self) -> None:
+        """Answer no more."""
+        await self._open.aclose()
+
+
+@dataclass
+class Work:
+    """The jobs service: its api, and what workers tell its ledger."""
+
+    pool: Pool
+    place: Place
+
+    async def see(self, worker: str, *types: str) -> None:
+        """Note that a worker lives."""
+        async with self.pool.acquire() as conn:
+            await make_ledger().see_worker(conn, WorkerSeen(worker=worker, version="1", types=types, held=()))
+
+    async def forget(self, worker: str) -> None:
+        """Let a worker have been silent for a minute."""
+        await self.pool.execute(
+            "UPDATE jobs.workers SET seen_at = now() - interval '1 minute' WHERE worker = $1", worker
+        )
+
+    async def waiting_job(self) -> UUID:
+        """A job that was published five minutes ago and not begun."""
+        job = new_job(Order(CheckLowStock(), target="t"), cause=new_id(), cause_type="test", caused_at=utc_now())
+        await Partitions(self.pool, utc_now).ensure_for([job.id])
+        ledger = make_ledger()
+        await in_ledger(self.pool, lambda conn: ledger.insert(conn, [job]))
+        await self.pool.execute(
+            "UPDATE jobs.jobs SET published_at = now() - interval '5.5 minutes' WHERE id = $1", job.id
+        )
+        return job.id
+
+    async def report(self, job_id: UUID, outcome: Outcome) -> None:
+        """What became of a job's attempt."""
+        report = AttemptReport(
+            job_id=job_id,
+            job_type="check-low-stock",
+            attempt=1,
+            fence=1,
+            outcome=outcome,
+            worker="w",
+            started_at=utc_now(),
+        )
+        await recorded(Recorder(self.pool, make_ledger(), Outbox("jobs"), utc_now), [report])
+
+    async def see_all(self) -> None:
+        """One worker process for every reader of the topology."""
+        for reader in {work.reader for work in WORK}:
+            await self.see(reader, *(work.type for work in WORK if work.reader == reader))
+
+
+def jobs_app(pool: Pool, settings: JobsSettings) -> web.Application:
+    """The jobs api."""
+    assert settings.jobs_key is not None
+    ledger, partitions = make_ledger(), Partitions(pool, utc_now)
+    desk = JobsDesk(pool, ledger, partitions, make_pruner(pool, ledger, partitions, settings), utc_now)
+    app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
+    app.add_routes(jobs_routes(desk))
+    return app
+
+
+def scheduler_app(pool: Pool, *, key: str) -> web.Application:
+    """The scheduler's api with the entries that are deployed."""
+    entries = read_schedule(SCHEDULE, default_zone="UTC")
+    return new_api(Schedules(pool=pool, outbox=Outbox("scheduler"), entries=entries, clock=utc_now), key=key)
+
+
+@dataclass
+class Passage:
+    """A way to a server that can be cut: what is under way breaks off, what comes is refused."""
+
+    target: tuple[str, int]
+    port: int = 0
+    _server: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def join(self) -> None:
+        """Let connections through, at the same port as before."""
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break off every connection and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(*self.target)
+        self._writers |= {writer, there_writer}
+        with suppress(ConnectionError):
+            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+        self._writers -= {writer, there_writer}
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def passage(target: tuple[str, int]) -> AsyncIterator[Passage]:
+    """A passage that is open until the block ends."""
+    way = Passage(target)
+    await way.join()
+    try:
+        yield way
+    finally:
+        await way.cut()
