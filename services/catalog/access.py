@@ -106,9 +106,13 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         # inventory
         ("GET", "/api/vendor/inventory"): VENDOR,
         ("POST", "/api/vendor/inventory/adjust"): VENDOR,
+        ("GET", "/api/vendor/inventory/{product_id}"): VENDOR,
         ("PUT", "/api/vendor/inventory/{product_id}"): VENDOR,
         ("PUT", "/api/vendor/inventory/{product_id}/threshold"): VENDOR,
         ("GET", "/api/vendor/inventory/{product_id}/movements"): VENDOR,
+        # caches
+        ("GET", "/api/admin/cache"): ADMIN_OPS,
+        ("POST", "/api/admin/cache/clear"): ADMIN,
         # orders
         ("POST", "/api/orders"): CHANNEL,
         ("POST", "/api/orders/{id}/cancel"): CHANNEL,

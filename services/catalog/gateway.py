@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -13,6 +14,14 @@ from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles, SignI
 from services.catalog.answers import CURSORS
 from services.catalog.approval.routes import ApprovalRoutes
 from services.catalog.approval.usecases import Approval
+from services.catalog.cache import store as cache_store
+from services.catalog.cache.caches import Caches, HeardOutbox, dropping_middleware
+from services.catalog.cache.epochs import StoredEpochs
+from services.catalog.cache.floors import Rows
+from services.catalog.cache.readthrough import Liveness
+from services.catalog.cache.replica import CacheReplica, reporting
+from services.catalog.cache.routes import CacheRoutes
+from services.catalog.cache_clearing import CacheClearing
 from services.catalog.categories.routes import routes as category_routes
 from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
@@ -32,9 +41,13 @@ from services.catalog.vendors.routes import VendorRoutes
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs, open_blobs
 from shared.clock import utc_now
+from shared.contracts.events import OutboxDrained
 from shared.db.outbox import Inbox, Outbox
-from shared.db.pool import Pool, open_pool
+from shared.db.pool import Pool, connection, open_pool
 from shared.lifecycle import background, every
+from shared.messaging.broker import open_broker
+from shared.messaging.stream import EventStream
+from shared.messaging.topology import EVENT_STREAM, build
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
 from shared.web.server import new_app, serving
@@ -45,11 +58,24 @@ POOL_SIZE = 16
 
 @asynccontextmanager
 async def running(settings: GatewaySettings) -> AsyncIterator[None]:
-    """Answer requests while the block runs. The broker is not needed: events wait in the outbox."""
+    """Answer requests while the block runs. The broker is not needed: events wait in the outbox, caches ask first."""
     async with AsyncExitStack() as stack:
         url = settings.catalog_database_url.get_secret_value()
         pool = await stack.enter_async_context(open_pool(url, name="gateway", max_size=POOL_SIZE))
-        app = await stack.enter_async_context(open_app(settings, pool))
+        broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="gateway"))
+        stream = EventStream(
+            broker.consuming,
+            EVENT_STREAM,
+            topology=build(settings.tiers, ()),
+            epochs=StoredEpochs(pool),
+            heartbeat=OutboxDrained,
+        )
+        caches = open_caches(pool, liveness=stream)
+        replica = CacheReplica(pool=pool, caches=caches)
+        stream.tell(caches, replica)
+        app = await stack.enter_async_context(open_app(settings, pool, caches=caches, replica=replica))
+        await stack.enter_async_context(background(stream.run(), name="event stream"))
+        await stack.enter_async_context(reporting(replica, caches))
         await stack.enter_async_context(
             background(every(HOUSEKEEPING_SECONDS, Housekeeping(pool).run_once), name="housekeeping")
         )
@@ -61,17 +87,24 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.Application]:
-    """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row."""
+async def open_app(
+    settings: GatewaySettings, pool: Pool, *, caches: Caches | None = None, replica: CacheReplica | None = None
+) -> AsyncIterator[web.Application]:
+    """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row.
+
+    Without `caches` it has some that hear of nothing and therefore check every hit.
+    """
+    caches = caches or open_caches(pool)
+    replica = replica or CacheReplica(pool=pool, caches=caches)
     async with AsyncExitStack() as stack:
         blobs = await stack.enter_async_context(open_blobs(settings.blobs_url))
         passwords = await stack.enter_async_context(open_passwords())
         upstreams = await stack.enter_async_context(proxy.open_upstreams(settings))
-        outbox = Outbox("catalog")
+        outbox = HeardOutbox("catalog")
         catalog_key = settings.catalog_key.get_secret_value()
         callers = Callers(pool=pool, clock=utc_now)
 
-        app = new_app(middlewares=[access_middleware(callers, catalog_key=catalog_key)])
+        app = new_app(middlewares=[access_middleware(callers, catalog_key=catalog_key), dropping_middleware(caches)])
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(
             AccountRoutes(
@@ -81,10 +114,13 @@ async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.A
                 is_secure=settings.is_cookie_secure,
             ).routes()
         )
-        app.add_routes(VendorRoutes(vendors=Vendors(pool=pool, passwords=passwords, outbox=outbox)).routes())
+        vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
+        app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
+        clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
+        app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
         app.add_routes(audit_routes.routes(pool))
-        app.add_routes(_product_features(pool, outbox, blobs))
+        app.add_routes(_product_features(pool, outbox, blobs, caches))
         app.add_routes(
             monitoring_routes(
                 Monitoring(pool=pool, services=Neighbours(upstreams), stream=None, caches=dict, clock=utc_now)
@@ -95,14 +131,24 @@ async def open_app(settings: GatewaySettings, pool: Pool) -> AsyncIterator[web.A
         yield app
 
 
-def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs) -> list[web.RouteDef]:
+def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:
+    """The caches of one replica, checking with `pool` what they cannot be certain of."""
+
+    async def are_current(rows: Rows) -> bool:
+        async with connection(pool) as conn:
+            return await cache_store.are_current(conn, rows)
+
+    return Caches(are_current=are_current, liveness=liveness)
+
+
+def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches) -> list[web.RouteDef]:
     """Products, approval, images, inventory, orders: one line each."""
     products = Products(pool=pool, outbox=outbox)
     images = Images(pool=pool, outbox=outbox, inbox=Inbox("catalog"))
     return [
-        *ProductRoutes(products=products).routes(),
+        *ProductRoutes(products=products, caches=caches).routes(),
         *ApprovalRoutes(approval=Approval(pool=pool, outbox=outbox), products=products).routes(),
         *ImageRoutes(images=images, products=products, blobs=blobs).routes(),
-        *InventoryRoutes(inventory=Inventory(pool=pool, outbox=outbox)).routes(),
+        *InventoryRoutes(inventory=Inventory(pool=pool, outbox=outbox), caches=caches).routes(),
         *OrderRoutes(orders=Orders(pool=pool, outbox=outbox)).routes(),
     ]

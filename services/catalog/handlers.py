@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from pydantic import JsonValue
 
+from services.catalog.cache.schemas import clearing_shape
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.inventory.usecases import Inventory
 from shared.contracts.jobs import CheckLowStock, CleanupCache
@@ -16,5 +17,5 @@ async def check_low_stock(_: CheckLowStock, __: Attempt, *, inventory: Inventory
 
 
 async def cleanup_cache(job: CleanupCache, attempt: Attempt, *, clearing: CacheClearing) -> JsonValue:
-    """`cleanup-cache`: the result says what was asked for, and of how many replicas."""
-    return asdict(await clearing.request(job, job_id=attempt.job_id))
+    """`cleanup-cache`: the result counts what each replica removed, and names those that did not answer."""
+    return clearing_shape(await clearing.work(job, job_id=attempt.job_id))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.catalog import idempotency
 from services.catalog.accounts import store as accounts
+from services.catalog.cache import store as caches
 from shared.db.pool import Pool, connection
 
 
@@ -14,7 +15,8 @@ class Housekeeping:
     pool: Pool
 
     async def run_once(self) -> None:
-        """Forget idempotency keys of yesterday and sessions that are over."""
+        """Forget idempotency keys of yesterday, sessions that are over, replicas that are gone."""
         async with connection(self.pool) as conn:
             await idempotency.prune(conn)
             await accounts.prune_sessions(conn)
+            await caches.prune(conn)

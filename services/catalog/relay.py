@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from services.catalog.settings import Settings
+from services.catalog.stream_heartbeat import BEAT_SECONDS, StreamHeartbeat
 from shared.db.outbox import relaying
 from shared.db.pool import open_pool
+from shared.lifecycle import background, every
 from shared.messaging.broker import open_broker
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
 
-POOL_SIZE = 3  # one listens, one relays, one prunes
+POOL_SIZE = 4  # one listens, one relays, one prunes, one looks for what waits
 
 
 @asynccontextmanager
@@ -22,6 +24,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         broker = await stack.enter_async_context(
             open_broker(settings.amqp_url.get_secret_value(), name="catalog relay")
         )
-        await stack.enter_async_context(relaying(pool, broker.publisher, schema="catalog"))
+        relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="catalog"))
+        beat = StreamHeartbeat(relay, broker.publisher)
+        await stack.enter_async_context(background(every(BEAT_SECONDS, beat.run_once), name="stream heartbeat"))
         await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
         yield

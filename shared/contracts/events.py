@@ -139,6 +139,16 @@ class StockChanged(Event):
     cause: Text
 
 
+class StockThresholdSet(Event):
+    """A vendor said at which level a product is low. `version` is the stock row's and only rises."""
+
+    type = "stock.threshold_set"
+    subject_field = "product_id"
+    product_id: UUID
+    threshold: NonNegativeInt
+    version: PositiveInt
+
+
 class StockLow(Event):
     """A product fell to its threshold. Said once until it recovers."""
 
@@ -225,6 +235,14 @@ class VendorReinstated(Event):
     version: PositiveInt
 
 
+class VendorChanged(Event):
+    """A vendor's name, slug or profile is different."""
+
+    type = "vendor.changed"
+    subject_field = "vendor_id"
+    version: PositiveInt
+
+
 class AccountChanged(Event):
     """An account's name, address or membership changed: forget what is cached of an older version."""
 
@@ -241,6 +259,15 @@ class CacheClearRequested(Event):
     subject_field = "request_id"
     request_id: UUID
     mode: Literal["clear", "expire"]
+
+
+class OutboxDrained(Event):
+    """At the envelope's time nothing the catalog had written over a second before was still unpublished.
+
+    The heartbeat of `events.stream`, sent by the relay past the outbox: who hears it has heard what came before it.
+    """
+
+    type = "outbox.drained"
 
 
 class NotificationCreated(Event):
@@ -335,6 +362,7 @@ EVENTS: tuple[type[Event], ...] = (
     ImageProcessed,
     ImageFailed,
     StockChanged,
+    StockThresholdSet,
     StockLow,
     StockLowDigest,
     StockRecovered,
@@ -342,8 +370,10 @@ EVENTS: tuple[type[Event], ...] = (
     OrderCancelled,
     VendorSuspended,
     VendorReinstated,
+    VendorChanged,
     AccountChanged,
     CacheClearRequested,
+    OutboxDrained,
     NotificationCreated,
     ReportRequested,
     ReportReady,

@@ -40,6 +40,12 @@ class Level:
     version: int
     has_alert: bool
     updated_at: datetime
+    product_version: int
+
+    @property
+    def etag(self) -> str:
+        """Changes with the level and with what is told of the product."""
+        return f"{self.product_version}.{self.version}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,16 @@
 """The addresses of stock."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from aiohttp import web
 
 from services.catalog.access import actor_of
 from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.cache.caches import Caches
+from services.catalog.cache.models import Answer, Loaded, product_row, stock_row
+from services.catalog.cache.responses import respond
 from services.catalog.inventory.schemas import (
     AdjustBody,
     LevelBody,
@@ -16,6 +20,7 @@ from services.catalog.inventory.schemas import (
     movement_shape,
 )
 from services.catalog.inventory.usecases import Inventory
+from shared.encoding import to_json
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 
@@ -25,12 +30,14 @@ class InventoryRoutes:
     """A vendor's stock."""
 
     inventory: Inventory
+    caches: Caches
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
         return [
             web.get("/api/vendor/inventory", self.list_levels),
             web.post("/api/vendor/inventory/adjust", self.adjust),
+            web.get("/api/vendor/inventory/{product_id}", self.show_level),
             web.put("/api/vendor/inventory/{product_id}", self.set_level),
             web.put("/api/vendor/inventory/{product_id}/threshold", self.set_threshold),
             web.get("/api/vendor/inventory/{product_id}/movements", self.list_movements),
@@ -47,6 +54,19 @@ class InventoryRoutes:
             only_low=query.low,
         )
         return answer_page(request, query, found, shape=level_shape, position=lambda one: [str(one.product_id)])
+
+    async def show_level(self, request: web.Request) -> web.Response:
+        """`GET /api/vendor/inventory/{product_id}`."""
+        vendor_id, product_id, cache = _vendor_id(request), uuid_in_path(request, "product_id"), self.caches.inventory
+        key = f"{vendor_id}/{product_id}"
+        found = cache.known(key) or await cache.read(key, partial(self._load_level, vendor_id, product_id))
+        assert found is not None, "what is not there is raised, not kept"
+        return respond(request, found)
+
+    async def _load_level(self, vendor_id: UUID, product_id: UUID) -> Loaded:
+        level = await self.inventory.level(vendor_id, product_id)
+        rows = {product_row(product_id): level.product_version, stock_row(product_id): level.version}
+        return Loaded(Answer(to_json(level_shape(level)), f'"{level.etag}"'), rows)
 
     async def set_level(self, request: web.Request) -> web.Response:
         """`PUT /api/vendor/inventory/{product_id}`."""

@@ -21,6 +21,7 @@ OPEN: Final = """
 
 _LEVELS: Final = """
     SELECT s.product_id, p.vendor_id, p.sku, p.title, p.status, s.on_hand, s.threshold, s.version, s.updated_at,
+           p.version AS product_version,
            s.alert_opened_at IS NOT NULL AS has_alert, p.status = 'approved' AND v.status = 'active' AS is_for_sale
     FROM catalog.stock s
     JOIN catalog.products p ON p.id = s.product_id
@@ -62,7 +63,8 @@ IS_VENDORS: Final = """
 """
 SET_THRESHOLD: Final = """
     -- Where low begins.
-    UPDATE catalog.stock SET threshold = $2, updated_at = now() WHERE product_id = $1
+    UPDATE catalog.stock SET threshold = $2, version = version + 1, updated_at = now() WHERE product_id = $1
+    RETURNING version
 """
 CLOSE_ALERTS: Final = """
     -- These recovered; a row back for each that had an alert.
@@ -151,9 +153,9 @@ async def is_vendors(conn: Connection, product_id: UUID, vendor_id: UUID) -> boo
     return bool(await conn.fetchval(IS_VENDORS, product_id, vendor_id))
 
 
-async def set_threshold(conn: Connection, product_id: UUID, threshold: int) -> None:
-    """Say where low begins."""
-    await conn.execute(SET_THRESHOLD, product_id, threshold)
+async def set_threshold(conn: Connection, product_id: UUID, threshold: int) -> int:
+    """Say where low begins; the level's version then. The caller holds the level."""
+    return int(await conn.fetchval(SET_THRESHOLD, product_id, threshold))
 
 
 async def close_alerts(conn: Connection, product_ids: Sequence[UUID]) -> set[UUID]:

@@ -12,7 +12,14 @@ from services.catalog.inventory.errors import LevelNotFound, OutOfRange, StaleQu
 from services.catalog.inventory.models import Level, Moved, Movement, MovementKind
 from services.catalog.models import Actor
 from shared.contracts.base import Event
-from shared.contracts.events import LowProduct, StockChanged, StockLow, StockLowDigest, StockRecovered
+from shared.contracts.events import (
+    LowProduct,
+    StockChanged,
+    StockLow,
+    StockLowDigest,
+    StockRecovered,
+    StockThresholdSet,
+)
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection, transaction
 
@@ -78,6 +85,14 @@ class Inventory:
         async with connection(self.pool) as conn:
             return await store.of_vendor(conn, vendor_id, below=below, limit=limit, only_low=only_low)
 
+    async def level(self, vendor_id: UUID, product_id: UUID) -> Level:
+        """A vendor's level of one product. Raises `LevelNotFound`."""
+        async with connection(self.pool) as conn:
+            found = await store.levels(conn, [product_id])
+        if not found or found[0].vendor_id != vendor_id:
+            raise LevelNotFound.any()
+        return found[0]
+
     async def movements(self, vendor_id: UUID, product_id: UUID, *, below: int | None, limit: int) -> list[Movement]:
         """A product's movements, newest first. Raises `LevelNotFound`."""
         async with connection(self.pool) as conn:
@@ -115,7 +130,11 @@ class Inventory:
         """Say where low begins; the alert goes if the level is above it. Raises `LevelNotFound`."""
         async with transaction(self.pool) as conn:
             level = await _held(conn, actor, product_id)
-            await store.set_threshold(conn, product_id, threshold)
+            version = await store.set_threshold(conn, product_id, threshold)
+            said = StockThresholdSet(
+                vendor_id=level.vendor_id, product_id=product_id, threshold=threshold, version=version
+            )
+            await self.outbox.add(conn, said)
             if await store.close_alerts(conn, [product_id]):
                 recovered = StockRecovered(vendor_id=level.vendor_id, product_id=product_id, on_hand=level.on_hand)
                 await self.outbox.add(conn, recovered)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -18,6 +19,20 @@ from services.catalog.answers import (
     uuid_in_path,
 )
 from services.catalog.audit import TOP
+from services.catalog.cache.caches import Caches
+from services.catalog.cache.floors import Rows
+from services.catalog.cache.models import (
+    ABSENT,
+    SHOWN,
+    Answer,
+    Loaded,
+    body_etag,
+    product_row,
+    slug_row,
+    stock_row,
+    vendor_row,
+)
+from services.catalog.cache.responses import respond
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.models import SLUG_PATTERN
 from services.catalog.products.errors import ProductNotFound
@@ -33,6 +48,7 @@ from services.catalog.products.schemas import (
 )
 from services.catalog.products.usecases import Products
 from services.catalog.versions import VersionMismatch
+from shared.encoding import to_json
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 
@@ -44,6 +60,7 @@ class ProductRoutes:
     """A vendor's own products, and the catalogue that everybody reads."""
 
     products: Products
+    caches: Caches
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -129,6 +146,17 @@ class ProductRoutes:
 
     async def catalogue(self, request: web.Request) -> web.Response:
         """`GET /api/products`."""
+        key, lists = request.raw_path, self.caches.lists
+        found = lists.known(key) or await lists.read(key, partial(self._load_catalogue, request))
+        assert found is not None, "a list may be empty but is always there"
+        return respond(request, found)
+
+    async def _load_catalogue(self, request: web.Request) -> Loaded:
+        page = await self._catalogue_page(request)
+        assert isinstance(page.body, bytes)
+        return Loaded(Answer(page.body, body_etag(page.body), page.headers.get("Link")), {SHOWN: None})
+
+    async def _catalogue_page(self, request: web.Request) -> web.Response:
         query = read_query(request, CatalogueQuery)
         products, limit = self.products, query.limit + 1
         if query.sort == "newest":
@@ -143,9 +171,25 @@ class ProductRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /api/products/{id}`, by id or slug."""
-        key = request.match_info["id"]
-        product = await self.products.shown(_id_or_slug(key))
-        return answer_unless_known(request, product_for_all(product), etag=product.etag)
+        key, cache = request.match_info["id"], self.caches.product
+        found = cache.known(key) or await cache.read(key, partial(self._load_shown, key))
+        if found is None:
+            raise ProductNotFound.any()
+        return respond(request, found)
+
+    async def _load_shown(self, key: str) -> Loaded:
+        id_or_slug = _id_or_slug(key)
+        try:
+            product = await self.products.shown(id_or_slug)
+        except ProductNotFound:
+            row = product_row(id_or_slug) if isinstance(id_or_slug, UUID) else slug_row(id_or_slug)
+            return Loaded(None, {row: None, ABSENT: None})
+        rows: Rows = {
+            product_row(product.id): product.version,
+            stock_row(product.id): product.stock_version,
+            vendor_row(product.vendor.id): product.vendor.version,
+        }
+        return Loaded(Answer(to_json(product_for_all(product)), f'"{product.etag}"'), rows)
 
 
 def expected_version(request: web.Request) -> int:

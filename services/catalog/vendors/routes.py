@@ -1,14 +1,19 @@
 """HTTP edge of vendors."""
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import answer, answer_page, answer_unless_known, position_in, uuid_in_path
+from services.catalog.answers import answer, answer_page, position_in, uuid_in_path
 from services.catalog.audit import TOP
+from services.catalog.cache.caches import Caches
+from services.catalog.cache.models import ABSENT, Answer, Loaded, vendor_row
+from services.catalog.cache.responses import respond
 from services.catalog.idempotency import REPLAYED, once_key
+from services.catalog.vendors.errors import UnknownVendor
 from services.catalog.vendors.models import Changes, NewVendor, Vendor
 from services.catalog.vendors.schemas import (
     ChangeVendor,
@@ -20,6 +25,7 @@ from services.catalog.vendors.schemas import (
 )
 from services.catalog.vendors.usecases import Vendors
 from services.catalog.versions import expected_version
+from shared.encoding import to_json
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 
@@ -29,6 +35,7 @@ class VendorRoutes:
     """The public page of a vendor, and the administrators' list."""
 
     vendors: Vendors
+    caches: Caches
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -43,8 +50,20 @@ class VendorRoutes:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        vendor = await self.vendors.read_shown(request.match_info["id"])
-        return answer_unless_known(request, shown_to_all(vendor), etag=str(vendor.version))
+        key, cache = request.match_info["id"], self.caches.vendor
+        found = cache.known(key) or await cache.read(key, partial(self._load_shown, key))
+        if found is None:
+            raise UnknownVendor("There is no such vendor.")
+        return respond(request, found)
+
+    async def _load_shown(self, key: str) -> Loaded:
+        try:
+            vendor = await self.vendors.read_shown(key)
+        except UnknownVendor:
+            return Loaded(None, {ABSENT: None})
+        return Loaded(
+            Answer(to_json(shown_to_all(vendor)), f'"{vendor.version}"'), {vendor_row(vendor.id): vendor.version}
+        )
 
     async def list_all(self, request: web.Request) -> web.Response:
         query = read_query(request, VendorsQuery)

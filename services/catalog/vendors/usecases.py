@@ -15,7 +15,7 @@ from services.catalog.vendors import store
 from services.catalog.vendors.errors import AlreadySo, UnknownVendor
 from services.catalog.vendors.models import Changes, NewVendor, Vendor, VendorStatus
 from services.catalog.versions import VersionMismatch
-from shared.contracts.events import AccountChanged, VendorReinstated, VendorSuspended
+from shared.contracts.events import AccountChanged, VendorChanged, VendorReinstated, VendorSuspended
 from shared.db.outbox import Outbox
 from shared.db.pool import Pool, connection, transaction
 from shared.ids import new_id
@@ -67,6 +67,7 @@ class Vendors:
                 raise VersionMismatch("The vendor was changed in between.")
             fields = sorted(name for name in ("name", "slug", "profile") if getattr(changes, name) is not None)
             await audit.record(conn, actor, "vendor.changed", kind="vendor", object_id=vendor_id, fields=fields)
+            await self.outbox.add(conn, VendorChanged(vendor_id=vendor_id, version=vendor.version))
         return vendor
 
     async def suspend(self, actor: Actor, vendor_id: UUID, *, note: str) -> Vendor:
