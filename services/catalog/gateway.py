@@ -73,7 +73,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         caches = open_caches(pool, liveness=stream)
         replica = CacheReplica(pool=pool, caches=caches)
         stream.tell(caches, replica)
-        app = await stack.enter_async_context(open_app(settings, pool, caches=caches, replica=replica))
+        app = await stack.enter_async_context(open_app(settings, pool, caches=caches, replica=replica, stream=stream))
         await stack.enter_async_context(background(stream.run(), name="event stream"))
         await stack.enter_async_context(reporting(replica, caches))
         await stack.enter_async_context(
@@ -88,11 +88,16 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def open_app(
-    settings: GatewaySettings, pool: Pool, *, caches: Caches | None = None, replica: CacheReplica | None = None
+    settings: GatewaySettings,
+    pool: Pool,
+    *,
+    caches: Caches | None = None,
+    replica: CacheReplica | None = None,
+    stream: EventStream | None = None,
 ) -> AsyncIterator[web.Application]:
     """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row.
 
-    Without `caches` it has some that hear of nothing and therefore check every hit.
+    Without `caches` it has some that hear of nothing and therefore check every hit. `stream` is what monitoring tells.
     """
     caches = caches or open_caches(pool)
     replica = replica or CacheReplica(pool=pool, caches=caches)
@@ -121,11 +126,10 @@ async def open_app(
         app.add_routes(category_routes(pool))
         app.add_routes(audit_routes.routes(pool))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
-        app.add_routes(
-            monitoring_routes(
-                Monitoring(pool=pool, services=Neighbours(upstreams), stream=None, caches=dict, clock=utc_now)
-            )
+        monitoring = Monitoring(
+            pool=pool, services=Neighbours(upstreams), stream=stream, caches=caches.counted, clock=utc_now
         )
+        app.add_routes(monitoring_routes(monitoring))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
         yield app

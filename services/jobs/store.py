@@ -133,7 +133,9 @@ OLDEST_WAITING: Final = """
               AND coalesce(run_at, created_at) <= now()
             ORDER BY coalesce(run_at, created_at) LIMIT 1000
         ) u
-    ) waiting GROUP BY type
+    ) waiting
+    WHERE NOT EXISTS (SELECT 1 FROM jobs.paused_types t WHERE t.type = waiting.type)  -- these wait on purpose
+    GROUP BY type
 """
 FINISHED_LATELY: Final = """
     -- Of the last jobs that were done or failed within the hour, at most so many: how many, and how many failed.

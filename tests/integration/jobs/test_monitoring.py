@@ -73,6 +73,14 @@ async def test_the_oldest_waiting_job_of_a_type_is_timed(api: Api) -> None:
     assert not any(waiting[kind] for kind in WORK_BY_TYPE.keys() - {"check-low-stock", "cleanup-cache"})
 
 
+async def test_jobs_of_a_paused_type_wait_on_purpose(api: Api) -> None:
+    await api.job()
+    await api.pool.execute("UPDATE jobs.jobs SET published_at = now() - interval '1 h'")
+    assert (await health(api))["oldest_waiting_seconds"]["check-low-stock"] > 3000
+    await api.pool.execute("INSERT INTO jobs.paused_types (type, actor) VALUES ('check-low-stock', 'ops')")
+    assert (await health(api))["oldest_waiting_seconds"]["check-low-stock"] == 0
+
+
 async def test_a_job_retried_by_hand_waits_since_then_and_not_since_it_was_made(api: Api, desk: JobsDesk) -> None:
     job_id = await api.job(Outcome.FAILED)
     await api.pool.execute("UPDATE jobs.jobs SET created_at = now() - interval '1 day'")
