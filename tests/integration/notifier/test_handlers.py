@@ -20,6 +20,7 @@ from shared.messaging import topology
 from shared.messaging.broker import Broker, open_broker
 from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.declare import apply
+from shared.messaging.reporter import REPORT_TYPE
 from shared.messaging.work import JobMessage
 from tests.eventually import eventually
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, TO_ADMINS, VENDOR
@@ -60,7 +61,7 @@ class Ledger:
     async def _collect(self) -> None:
         channel, underlay = await self._broker.consuming.open_channel(confirms=False)
         while (message := await underlay.basic_get(topology.LEDGER_QUEUE, no_ack=True)).body:
-            if message.routing_key == "report":  # the queue hears of dead-lettered jobs, too
+            if message.header.properties.message_type == REPORT_TYPE:  # the queue hears of other things, too
                 reports = ReportBatch.model_validate_json(message.body).reports
                 self._reports += [report for report in reports if report.outcome is not Outcome.STARTED]
         await channel.close()
@@ -83,10 +84,11 @@ async def ledger(vhost: Vhost, mailroom: Mailroom, inbox: Inbox) -> AsyncIterato
 async def test_a_job_becomes_a_mail_and_a_report(ledger: Ledger, sink: Sink) -> None:
     job_id = await ledger.publish(TO_ADMINS)
     (report,) = await ledger.reports(job_id, 1)
-    assert (report.outcome, report.attempt, report.worker, report.error) == (Outcome.COMPLETED, 1, "test", None)
+    assert (report.outcome, report.attempt, report.error) == (Outcome.COMPLETED, 1, None)
+    assert report.worker.startswith("test@")
     assert isinstance(report.result, dict)
     assert report.result["sent"] == [str(person.account_id) for person in (ADA, BEN, EVE)]
-    assert "@" not in report.model_dump_json()
+    assert "@" not in str(report.result)
     assert sink.recipients == [ADA.email, BEN.email, EVE.email]
 
 
