@@ -2,7 +2,8 @@
 
 import random
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 RANGE = range(20_000, 32_000)  # below what Linux hands out to outgoing connections
 
@@ -25,6 +26,24 @@ def free_ports(count: int) -> list[int]:
             if _bind(held.enter_context(socket.socket()), port):
                 found.append(port)
     return found
+
+
+@contextmanager
+def claimed(port: int) -> Iterator[bool]:
+    """Whether the port is ours while the block runs: it is free, and no other stack is about to open it.
+
+    Between the look for a free port and its opening other servers start for seconds, and two stacks may start side
+    by side. The claim is a name in the kernel (an abstract socket, unix(7)), gone with its holder however that ends.
+    """
+    with socket.socket(socket.AF_UNIX) as claim:
+        try:
+            claim.bind(f"\0souk-port-{port}")
+        except OSError:
+            yield False
+            return
+        with socket.socket() as probe:
+            is_free = _bind(probe, port)
+        yield is_free
 
 
 def answers(port: int, *, send: bytes = b"") -> bool:

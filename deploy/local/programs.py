@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.ports import free_port, free_ports
+from deploy.local.ports import free_ports
 from deploy.local.supervisor import Program
 
 PREFERRED_GATEWAY_PORT = 8080
@@ -108,14 +108,16 @@ class Wiring:
     urls: Mapping[str, str] = field(default_factory=dict)
 
 
-def replicas_of(counts: Mapping[str, int], blueprints: tuple[Blueprint, ...] = BLUEPRINTS) -> list[Replica]:
-    """Give every process its ports; the first gateway gets 8080 when that is free."""
+def replicas_of(
+    counts: Mapping[str, int], blueprints: tuple[Blueprint, ...] = BLUEPRINTS, *, gateway_port: int | None = None
+) -> list[Replica]:
+    """Give every process its ports; `gateway_port` is the first gateway's, if there is one to give."""
 
     def plan() -> Iterator[Replica]:
         for blueprint in blueprints:
             for number in range(1, counts.get(blueprint.name, 1) + 1):
-                preferred = PREFERRED_GATEWAY_PORT if blueprint.name == "gateway" else 0
-                http_port = free_port(preferred) if preferred and number == 1 else next(ports)
+                is_first_gateway = blueprint.name == "gateway" and number == 1
+                http_port = (gateway_port if is_first_gateway else None) or next(ports)
                 name = blueprint.name if number == 1 else f"{blueprint.name}-{number}"
                 yield Replica(blueprint, name, next(ports), http_port)
 

@@ -12,10 +12,11 @@ import structlog
 
 from deploy.local.accounts import seed
 from deploy.local.home import Home
-from deploy.local.ports import free_ports
+from deploy.local.ports import claimed, free_ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.programs import (
     BLUEPRINTS,
+    PREFERRED_GATEWAY_PORT,
     SERVICES,
     Blueprint,
     Replica,
@@ -86,7 +87,8 @@ async def running(
         home.prepare()
         home.run_file.unlink(missing_ok=True)  # a killed supervisor left it
         opened.callback(home.run_file.unlink, missing_ok=True)
-        replicas = replicas_of(counts or {}, blueprints)
+        has_port = opened.enter_context(claimed(PREFERRED_GATEWAY_PORT))
+        replicas = replicas_of(counts or {}, blueprints, gateway_port=PREFERRED_GATEWAY_PORT if has_port else None)
         (database_url, database_urls, accounts), broker = await _together(
             _open_database(opened, home, settings, steps),
             _open_broker(opened, home, settings, steps, blueprints),

@@ -2,7 +2,7 @@
 
 import socket
 
-from deploy.local.ports import answers, free_port, free_ports
+from deploy.local.ports import answers, claimed, free_port, free_ports
 
 
 def test_ports_are_different_and_can_be_taken() -> None:
@@ -22,3 +22,22 @@ def test_the_preferred_port_is_given_when_it_is_free() -> None:
         assert free_port(port) != port
         assert answers(port)
     assert not answers(port)
+
+
+def test_a_claimed_port_is_nobody_elses_until_the_claim_ends() -> None:
+    port = free_port()
+    with claimed(port) as first:
+        with claimed(port) as second:
+            assert (first, second) == (True, False)
+        with socket.socket() as server:  # the holder can open it
+            server.bind(("127.0.0.1", port))
+    with claimed(port) as again:
+        assert again
+
+
+def test_a_port_that_somebody_has_open_is_not_to_be_claimed() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with claimed(taken.getsockname()[1]) as ours:
+            assert not ours

@@ -72,8 +72,9 @@ def test_replicas_share_a_sign_in_but_neither_ports_nor_state() -> None:
 
 
 def test_a_service_is_found_at_its_first_replica() -> None:
-    replicas = replicas_of({"gateway": 2})
+    replicas = replicas_of({"gateway": 2}, gateway_port=8080)
     gateways = [each for each in replicas if each.blueprint.name == "gateway"]
     assert service_urls(replicas)["catalog"] == f"http://127.0.0.1:{gateways[0].http_port}"
+    assert [each.http_port for each in gateways].index(8080) == 0
     ports = [each.http_port for each in replicas] + [each.ops_port for each in replicas]
     assert len(set(ports)) == len(ports)
