@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from shared.db.migrate import quoted, with_database
 from tests.servers import (
@@ -38,6 +39,21 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker of xdist where to ask."""
     servers = node.config.stash[SERVERS]
     node.workerinput["servers"] = servers.serve()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """With `--dist loadfile`, keep what shares one stack in one worker."""
+    return FilesAndStack(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+class FilesAndStack(LoadFileScheduling):  # type: ignore[misc] # xdist is untyped
+    """A file's tests run in one worker, and so do all end-to-end tests but the demo: they kill parts of one stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder, _, name = file.rpartition("/")
+        return folder if folder == "tests/e2e" and name != "test_demo.py" else file
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
