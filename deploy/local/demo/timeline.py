@@ -10,16 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.contracts.jobs import JOB_BY_TYPE
-
 TABLE_WIDTH = 120
 """The console is as wide as this even where no terminal says so, as in a log."""
 
 
 NAME_WIDTH = 10
 QUOTE_INDENT = 10 + NAME_WIDTH
-LONGEST_JOB_TYPE = max(JOB_BY_TYPE, key=len)
-LONGEST_STATE = len("processing")
 
 
 class Timeline:
@@ -94,7 +90,7 @@ class Timeline:
                 f"{job['attempt']}/{job['max_attempts']}",
                 str(job["wait_ms"]),
                 str(job["run_ms"]),
-                Text(_figures_of(job["result"]), style="dim"),
+                Text(_told_of(job), style="dim"),
             )
         self._console.print(table)
 
@@ -148,15 +144,26 @@ def _table(*columns: str) -> Table:
     *fixed, last = columns
     for column in fixed:
         is_number = column.endswith("ms") or column in ("priority", "attempts", "pid")
-        width = len(LONGEST_JOB_TYPE) if column == "job" else LONGEST_STATE if column == "state" else len(column)
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=True, min_width=width)
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=True)
     table.add_column(last, no_wrap=True, ratio=1, overflow="ellipsis")
     return table
 
 
+def _told_of(job: Mapping[str, Any]) -> str:
+    """What it was about, if its type alone does not say it, and what came of it."""
+    about = job["payload"].get("letter") or job["payload"].get("kind")
+    figures = _figures_of(job["result"])
+    return f"{about.replace('_', ' ')}: {figures}" if about else figures
+
+
 def _figures_of(result: object) -> str:
-    """What a job's result counts, zeros left out."""
+    """What a job's result counts, zeros left out, and what it says of itself with yes."""
     if not isinstance(result, dict):
         return "" if result is None else str(result)
-    figures = {key: value for key, value in result.items() if isinstance(value, int) and not isinstance(value, bool)}
-    return ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in figures.items() if value)
+    told = []
+    for name, value in {**result, **result.get("counts", {})}.items():
+        if value is True:
+            told.append(name)
+        elif isinstance(value, int) and value:
+            told.append(f"{value} {name}")
+    return ", ".join(told).replace("_", " ")

@@ -26,6 +26,7 @@ async def open_shops(stage: Stage) -> None:
         done = "seeded before; nothing to add"
     stage.show.fact("catalogue", done)
     await _look(stage)
+    await _look_again(stage)
 
 
 async def _look(stage: Stage) -> None:
@@ -42,6 +43,34 @@ async def _look(stage: Stage) -> None:
     stage.show.fact(
         "visitor", f"sees {len(shown)} products in {len(categories)} categories, of {', '.join(sorted(shops))}"
     )
+
+
+async def _look_again(stage: Stage) -> None:
+    """What is read again does not come from the database.
+
+    While imaging is at work each new rendition drops what shows it, so that one look may not be enough.
+    """
+    product = stage.seeded["BB-CLOCK"]
+    for what, cache, path, reads in (
+        ("the same list", "lists", "/api/products?limit=48", 2),
+        (f"“{product['title']}”", "product", f"/api/products/{product['id']}", 10),
+    ):
+
+        async def hits(cache: str = cache, path: str = path, reads: int = reads) -> int | None:
+            before = await _hits(stage, cache)
+            for _ in range(reads):
+                await stage.visitor.get(path, quiet=True)
+            found = await _hits(stage, cache) - before
+            return found if found >= reads - 1 else None
+
+        count = await stage.until(f"{what} comes from the cache", hits)
+        stage.show.fact("cache", f"{what}, read {reads} times more: {count} answers came from the cache")
+
+
+async def _hits(stage: Stage, cache: str) -> int:
+    """What all replicas together counted."""
+    caches = await stage.admin.get("/api/admin/cache", quiet=True)
+    return int(caches["sum"]["caches"][cache]["hits"])
 
 
 async def _put_away(vendor: Person) -> None:

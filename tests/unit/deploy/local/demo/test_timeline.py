@@ -15,6 +15,7 @@ JOB: dict[str, Any] = {
     "priority": 2,
     "attempt": 3,
     "max_attempts": 3,
+    "payload": {},
     "wait_ms": 123_456,
     "run_ms": 123_456,
     "result": {"bytes": 582_107, "width": 1600, "height": 1200, "renditions": 8, "skipped_count": 0, "more": 1},
@@ -48,6 +49,28 @@ def test_no_column_of_the_job_table_but_the_last_is_cut(kind: str, timeline: Tim
     assert [row.split()[:6] for row in rows] == [[kind, "2", state, "3/3", "123456", "123456"] for state in states]
     assert all("skipped" not in row for row in rows)
     assert max(len(line) for line in (head, *rows)) <= TABLE_WIDTH
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (None, ""),
+        ({"created": True, "skipped": [], "skipped_count": 0}, "created"),
+        ({"sent": ["one"], "counts": {"sent": 1, "already_sent": 2}}, "1 sent, 2 already sent"),
+        ("done", "done"),
+    ],
+)
+def test_a_result_is_shown_by_what_it_counts(
+    result: object, shown: str, timeline: Timeline, printed: io.StringIO
+) -> None:
+    timeline.jobs([{**JOB, "type": "send-email", "state": "completed", "result": result}])
+    assert printed.getvalue().splitlines()[1].rpartition("123456")[2].strip() == shown
+
+
+def test_a_mail_is_shown_with_what_it_was_about(timeline: Timeline, printed: io.StringIO) -> None:
+    mail = {**JOB, "type": "send-email", "state": "completed", "result": {"counts": {"sent": 1}}}
+    timeline.jobs([{**mail, "payload": {"letter": "product_rejected"}}])
+    assert printed.getvalue().rstrip().endswith("product rejected: 1 sent")
 
 
 def test_an_attempt_says_what_went_wrong_and_when_it_is_tried_again(timeline: Timeline, printed: io.StringIO) -> None:
