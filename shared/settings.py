@@ -56,6 +56,8 @@ class ServiceSettings(BaseSettings):
     """Where /healthz, /readyz and /metrics answer."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    announce_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
     grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """How long work in hand may take to finish after SIGTERM."""
 

@@ -7,12 +7,14 @@ from services.catalog.settings import Settings
 from services.catalog.stream_heartbeat import BEAT_SECONDS, StreamHeartbeat
 from shared.db.outbox import relaying
 from shared.db.pool import open_pool
+from shared.db.replay import announcing
 from shared.lifecycle import background, every
 from shared.messaging.broker import open_broker
+from shared.messaging.topology import build
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
 
-POOL_SIZE = 4  # one listens, one relays, one prunes, one looks for what waits
+POOL_SIZE = 5  # one listens, one relays, one prunes, one looks for what waits, one announces
 
 
 @asynccontextmanager
@@ -25,6 +27,16 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             open_broker(settings.amqp_url.get_secret_value(), name="catalog relay")
         )
         relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="catalog"))
+        await stack.enter_async_context(
+            announcing(
+                pool,
+                broker,
+                relay,
+                schema="catalog",
+                topology=build(settings.tiers, ()),
+                seconds=settings.announce_seconds,
+            )
+        )
         beat = StreamHeartbeat(relay, broker.publisher)
         await stack.enter_async_context(background(every(BEAT_SECONDS, beat.run_once), name="stream heartbeat"))
         await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))

@@ -14,9 +14,10 @@ from shared.clock import utc_now
 from shared.contracts import events, jobs
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
+from shared.db.replay import reading_all
 from shared.messaging.broker import open_broker
 from shared.messaging.consumer import HandlerTable, working
-from shared.messaging.reader import EventTable, one_by_one, reading
+from shared.messaging.reader import EventTable, one_by_one
 from shared.messaging.topology import build
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
@@ -46,12 +47,15 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
             jobs.CleanupCache: partial(cleanup_cache, clearing=clearing),
         }
         hearing = await stack.enter_async_context(
-            reading(
+            reading_all(
                 broker,
-                "events.catalog",
+                "catalog",
                 one_by_one(heard),
+                pool=pool,
+                schema="catalog",
                 topology=build(settings.tiers, ()),
                 grace_seconds=settings.grace_seconds,
+                announce_seconds=settings.announce_seconds,
             )
         )
         working_on = await stack.enter_async_context(

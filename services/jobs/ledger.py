@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
@@ -16,6 +17,7 @@ from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.db.outbox import Outbox, relaying
 from shared.db.pool import open_pool
+from shared.db.replay import announcing, ask_for_all, reading_all
 from shared.lifecycle import background, every
 from shared.messaging import topology
 from shared.messaging.broker import open_broker
@@ -48,8 +50,15 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         }
 
         await stack.enter_async_context(background(every(PARTITION_SECONDS, partitions.run_once), name="partitions"))
-        await stack.enter_async_context(keeping_topology(broker.consuming, whole))
-        await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
+        await stack.enter_async_context(
+            keeping_topology(
+                broker.consuming, whole, on_found_missing=partial(ask_for_all, broker.publisher, source="jobs")
+            )
+        )
+        relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
+        await stack.enter_async_context(
+            announcing(pool, broker, relay, schema="jobs", topology=whole, seconds=settings.announce_seconds)
+        )
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
         sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
@@ -67,7 +76,16 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             reading(broker, topology.LEDGER_QUEUE, recorder.handle, topology=whole, grace_seconds=grace)
         )
         dispatching = await stack.enter_async_context(
-            reading(broker, topology.DISPATCH_QUEUE, dispatcher.handle, topology=whole, grace_seconds=grace)
+            reading_all(
+                broker,
+                "dispatch",
+                dispatcher.handle,
+                pool=pool,
+                schema="jobs",
+                topology=whole,
+                grace_seconds=grace,
+                announce_seconds=settings.announce_seconds,
+            )
         )
         cleaning = await stack.enter_async_context(
             working(

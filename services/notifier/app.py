@@ -19,6 +19,7 @@ from shared.clock import utc_now
 from shared.contracts import events, jobs
 from shared.db.outbox import Outbox, relaying
 from shared.db.pool import open_pool
+from shared.db.replay import announcing
 from shared.lifecycle import background, every
 from shared.messaging import topology
 from shared.messaging.broker import open_broker
@@ -75,7 +76,11 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             clock=utc_now,
         )
 
-        await stack.enter_async_context(relaying(pool, broker.publisher, schema="notifier"))
+        whole = topology.build(settings.tiers, ())
+        relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="notifier"))
+        await stack.enter_async_context(
+            announcing(pool, broker, relay, schema="notifier", topology=whole, seconds=settings.announce_seconds)
+        )
         await stack.enter_async_context(background(every(PRUNE_SECONDS, pruner.run_once), name="prune"))
         api = new_api(inbox, Preferences(pool=pool, clock=utc_now), key=settings.notifier_key.get_secret_value())
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
@@ -84,7 +89,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
                 broker,
                 EVENTS_QUEUE,
                 one_by_one(facts),
-                topology=topology.build(settings.tiers, ()),
+                topology=whole,
                 grace_seconds=settings.grace_seconds,
             )
         )

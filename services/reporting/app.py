@@ -14,17 +14,13 @@ from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
-from shared.lifecycle import background, every
+from shared.db.replay import announcing, reading_all
 from shared.messaging.broker import open_broker
 from shared.messaging.consumer import HandlerTable, working
-from shared.messaging.reader import reading
 from shared.messaging.topology import build
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving
-
-EVENTS_QUEUE = "events.reporting"
-PRUNE_SECONDS = 3600
 
 
 @asynccontextmanager
@@ -35,19 +31,25 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             open_pool(settings.reporting_database_url.get_secret_value(), name="reporting")
         )
         broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="reporting"))
-        await stack.enter_async_context(relaying(pool, broker.publisher, schema="reporting"))
+        topology = build(settings.tiers, ())
+        relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="reporting"))
+        await stack.enter_async_context(
+            announcing(pool, broker, relay, schema="reporting", topology=topology, seconds=settings.announce_seconds)
+        )
         counting = Counting(pool=pool, inbox=Inbox("reporting"))
         reports = Reports(pool=pool, outbox=Outbox("reporting"), zone=ZoneInfo(settings.time_zone), clock=utc_now)
         api = new_api(reports, Pages(), key=settings.reporting_key.get_secret_value())
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
-        await stack.enter_async_context(background(every(PRUNE_SECONDS, counting.prune), name="inbox prune"))
         events_read = await stack.enter_async_context(
-            reading(
+            reading_all(
                 broker,
-                EVENTS_QUEUE,
+                "reporting",
                 partial(record_events, counting=counting),
-                topology=build(settings.tiers, ()),
+                pool=pool,
+                schema="reporting",
+                topology=topology,
                 grace_seconds=settings.grace_seconds,
+                announce_seconds=settings.announce_seconds,
             )
         )
         handlers: HandlerTable = {

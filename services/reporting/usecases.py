@@ -51,14 +51,11 @@ class Counting:
         A crash before the commit leaves nothing and the events come again; after it, they come again and are known.
         """
         async with transaction(self.pool) as conn:
-            for each in received:
-                if await self.inbox.first_time(conn, each.envelope.id):
+            unique = {each.envelope.id: each for each in received}  # an event may come twice in one batch
+            fresh = await self.inbox.first_of(conn, list(unique))
+            for event_id, each in unique.items():
+                if event_id in fresh:
                     await self._count(conn, each)
-
-    async def prune(self) -> None:
-        """Forget the ids of events that can't come again."""
-        async with connection(self.pool) as conn:
-            await self.inbox.prune(conn)
 
     async def _count(self, conn: Connection, received: Received) -> None:
         event, envelope = received.event, received.envelope

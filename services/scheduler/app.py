@@ -11,8 +11,10 @@ from services.scheduler.usecases import Schedules
 from shared.clock import utc_now
 from shared.db.outbox import Outbox, relaying
 from shared.db.pool import open_pool
+from shared.db.replay import announcing
 from shared.lifecycle import background, every
 from shared.messaging.broker import open_broker
+from shared.messaging.topology import build
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving
@@ -32,7 +34,17 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             open_pool(settings.scheduler_database_url.get_secret_value(), name="scheduler")
         )
         broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="scheduler"))
-        await stack.enter_async_context(relaying(pool, broker.publisher, schema="scheduler"))
+        relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="scheduler"))
+        await stack.enter_async_context(
+            announcing(
+                pool,
+                broker,
+                relay,
+                schema="scheduler",
+                topology=build(settings.tiers, ()),
+                seconds=settings.announce_seconds,
+            )
+        )
         outbox = Outbox("scheduler")
         schedules = Schedules(pool=pool, outbox=outbox, entries=schedule, clock=utc_now)
         api = new_api(schedules, key=settings.scheduler_key.get_secret_value())

@@ -350,6 +350,42 @@ class JobsChanged(Event):
     types: tuple[Text, ...]
 
 
+AtMost500Ids = Annotated[tuple[UUID, ...], Field(max_length=500)]
+
+
+class SentEvents(Contract):
+    """Events of one type by their ids; a message names at most 500 in all."""
+
+    type: Text
+    ids: AtMost500Ids
+
+
+class PublisherSeen(Event):
+    """What a service published lately. Written by every relay, past the outbox; who reads one of the types and never
+    saw an id that is named asks for it with `events.replay_requested`.
+
+    `publisher` is the schema whose outbox holds the events.
+    """
+
+    type = "publisher.seen"
+    subject_field = "publisher"
+    publisher: Text
+    sent: tuple[SentEvents, ...]
+
+
+class EventsReplayRequested(Event):
+    """Events that never came shall be published again. Written by whoever misses them, past the outbox.
+
+    `publisher` is the schema whose relays are asked; the routing key ends in it. Without ids they shall announce all
+    they keep: a queue is gone, and nobody knows what was in it.
+    """
+
+    type = "events.replay_requested"
+    subject_field = "publisher"
+    publisher: Text
+    ids: AtMost500Ids
+
+
 EVENTS: tuple[type[Event], ...] = (
     ProductSubmitted,
     ProductApproved,
@@ -381,5 +417,7 @@ EVENTS: tuple[type[Event], ...] = (
     JobFinished,
     JobFailed,
     JobsChanged,
+    PublisherSeen,
+    EventsReplayRequested,
 )
 EVENT_BY_TYPE: dict[str, type[Event]] = {event.type: event for event in EVENTS}

@@ -5,7 +5,8 @@ own role. An event is in the outbox if and only if its change is committed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -147,6 +148,8 @@ class OutboxRelay:
                 SELECT seq FROM {schema}.outbox WHERE sent_at < now() - $1 * interval '1 hour' LIMIT 5000
             )
         """  # noqa: S608
+        self.last_sent: float | None = None
+        """Monotonic seconds at which this relay last had an event confirmed; None before the first."""
         self._age = f"SELECT min(created_at) FROM {schema}.outbox WHERE sent_at IS NULL"  # noqa: S608
 
     async def run_once(self) -> int:
@@ -161,6 +164,7 @@ class OutboxRelay:
         failed = {row.seq: outcome for row, outcome in zip(rows, outcomes, strict=True) if outcome is not None}
         async with connection(self._pool) as conn:
             if sent:
+                self.last_sent = time.monotonic()
                 await conn.execute(self._mark, sent)
             if failed:
                 await conn.execute(self._release, list(failed))
@@ -259,15 +263,46 @@ async def relaying(pool: Pool, publisher: Publisher, *, schema: str) -> AsyncIte
 
 
 class Inbox:
-    """The ids of messages a schema has seen, kept 48 hours: a second delivery is then without effect."""
+    """The ids of messages a schema has seen, kept 48 hours: a second delivery is then without effect.
+
+    That is a day longer than an outbox can send an event again.
+    """
 
     def __init__(self, schema: str) -> None:
         self._insert = f"INSERT INTO {schema}.inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1"  # noqa: S608
+        self._insert_all = f"""
+            -- Note messages, in the order of their ids so that two writers never wait for each other in a ring.
+            INSERT INTO {schema}.inbox (message_id) SELECT id FROM unnest($1::uuid[]) AS m (id) ORDER BY id
+            ON CONFLICT DO NOTHING RETURNING message_id
+        """  # noqa: S608
+        self._keep = f"""
+            -- Note what came; what came before is remembered from now on for as long as what is new.
+            INSERT INTO {schema}.inbox AS known (message_id) SELECT DISTINCT id FROM unnest($1::uuid[]) AS m (id)
+            ORDER BY id
+            ON CONFLICT (message_id) DO UPDATE SET seen_at = now() WHERE known.seen_at < now() - interval '1 hour'
+        """  # noqa: S608
+        self._unknown = f"""
+            -- Which of these never came.
+            SELECT id FROM unnest($1::uuid[]) AS m (id)
+            WHERE NOT EXISTS (SELECT FROM {schema}.inbox known WHERE known.message_id = id)
+        """  # noqa: S608
         self._prune = f"DELETE FROM {schema}.inbox WHERE seen_at < now() - interval '48 hours'"  # noqa: S608
 
     async def first_time(self, conn: Connection, message_id: UUID) -> bool:
         """Note the message in the caller's transaction; False when it was noted before."""
         return await conn.fetchval(self._insert, message_id) is not None
+
+    async def first_of(self, conn: Connection, message_ids: Sequence[UUID]) -> frozenset[UUID]:
+        """Note a batch of messages in the caller's transaction; returns those that were not noted before."""
+        return frozenset(row["message_id"] for row in await conn.fetch(self._insert_all, message_ids))
+
+    async def keep(self, conn: Connection, message_ids: Sequence[UUID]) -> None:
+        """Note what is handled, whoever noted it before: its time to be remembered begins anew."""
+        await conn.execute(self._keep, message_ids)
+
+    async def unknown_of(self, conn: Connection, message_ids: Sequence[UUID]) -> list[UUID]:
+        """Which of these messages never came."""
+        return [row["id"] for row in await conn.fetch(self._unknown, message_ids)]
 
     async def prune(self, conn: Connection) -> None:
         """Forget what is older than any redelivery."""

@@ -1,7 +1,7 @@
 """Making the broker's exchanges, queues and bindings be what the topology says, without changing what is there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -16,6 +16,8 @@ from shared.messaging.broker import BROKER_ERRORS, Link
 from shared.messaging.topology import Topology
 
 log = get_logger(__name__)
+
+OnFoundMissing = Callable[[], Awaitable[None]]
 
 _PRECONDITION_FAILED: Final = aio_pika.exceptions.ChannelPreconditionFailed
 
@@ -56,33 +58,78 @@ async def declare_on(channel: AbstractChannel, topology: Topology) -> None:
         await queue_there.bind(binding.exchange, binding.routing_key)
 
 
-@asynccontextmanager
-async def keeping_topology(link: Link, topology: Topology) -> AsyncIterator[None]:
-    """Apply the whole topology now and after every loss of the link, while the block runs.
+async def is_there(link: Link, queue: str) -> bool:
+    """Whether a queue exists. Raises `Unavailable` when the broker is away."""
+    channel, _ = await link.open_channel(confirms=False)
+    try:
+        await channel.declare_queue(queue, passive=True)
+    except aio_pika.exceptions.ChannelNotFoundEntity:
+        return False
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+    return True
 
+
+@asynccontextmanager
+async def keeping_topology(
+    link: Link, topology: Topology, *, on_found_missing: OnFoundMissing | None = None, check_seconds: float = 20.0
+) -> AsyncIterator[None]:
+    """Apply the whole topology now, after every loss of the link, and every `check_seconds`, while the block runs.
+
+    Bindings that are gone come back by the check. When it meets a queue that is gone it makes all anew and then awaits
+    `on_found_missing`: nobody may have been reading, so nobody else has noticed.
     A difference from what exists is told and stops the process: nothing is ever redefined by a service.
     """
+    bindings = Topology((), (), topology.bindings)
+    is_missing = False
     try:
+        is_missing = await _lacks(link, bindings)
         await apply(link, topology)
     except Unavailable as exc:
         log.warning("topology_waits", error=exc.detail)
-    async with background(_keep(link, topology), name="topology"):
+
+    async def keep() -> None:
+        """Declare, bind anew from time to time until the channel is gone, and begin again."""
+        nonlocal is_missing
+        while True:
+            try:
+                channel, _ = await link.open_channel(confirms=False)
+                gone = asyncio.Event()
+                channel.close_callbacks.add(partial(_set, gone))
+                await declare_on(channel, topology)
+                log.info("topology_applied", queues=len(topology.queues))
+                if is_missing and on_found_missing is not None:
+                    await on_found_missing()
+                is_missing = False
+                while not await _is_set_within(gone, check_seconds):
+                    await declare_on(channel, bindings)
+            except aio_pika.exceptions.ChannelNotFoundEntity as exc:
+                log.warning("topology_missing", error=str(exc))
+                is_missing = True
+            except (AppError, *BROKER_ERRORS) as exc:
+                log.warning("topology_failed", error=str(exc))
+            await asyncio.sleep(1)
+
+    async with background(keep(), name="topology"):
         yield
 
 
-async def _keep(link: Link, topology: Topology) -> None:
-    """Declare, then wait for the channel to go, and begin again."""
-    while True:
-        try:
-            channel, _ = await link.open_channel(confirms=False)
-            gone = asyncio.Event()
-            channel.close_callbacks.add(partial(_set, gone))
-            await declare_on(channel, topology)
-            log.info("topology_applied", queues=len(topology.queues))
-            await gone.wait()
-        except (AppError, *BROKER_ERRORS) as exc:
-            log.warning("topology_failed", error=str(exc))
-        await asyncio.sleep(1)
+async def _lacks(link: Link, bindings: Topology) -> bool:
+    """Whether something is missing that the bindings join."""
+    try:
+        await apply(link, bindings)
+    except aio_pika.exceptions.ChannelNotFoundEntity:
+        return True
+    return False
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _set(event: asyncio.Event, *_: object) -> None:

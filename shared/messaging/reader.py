@@ -36,12 +36,23 @@ SHORTEST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 5.0
 
 HandleBatch = Callable[[Sequence[DeliveredMessage]], Awaitable[None]]
+OnParked = Callable[[DeliveredMessage], None]
 
 
 class BatchReader:
     """Reads one queue. `handle` gets what has arrived, at most `max_batch`, oldest first, one call at a time."""
 
-    def __init__(self, broker: Broker, queue: str, handle: HandleBatch, *, topology: Topology, max_batch: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        queue: str,
+        handle: HandleBatch,
+        *,
+        topology: Topology,
+        max_batch: int,
+        on_parked: OnParked | None = None,
+        on_new_queue: Callable[[], None] | None = None,
+    ) -> None:
         self._handle = handle
         self._max_batch = max_batch
         self._publisher = broker.publisher
@@ -50,8 +61,14 @@ class BatchReader:
         self._idle = asyncio.Event()
         self._idle.set()
         self._queue = queue
+        self._on_parked = on_parked
         self.subscription = Subscription(
-            broker.consuming, queue, self._on_delivery, prefetch=max_batch * 2, topology=topology
+            broker.consuming,
+            queue,
+            self._on_delivery,
+            prefetch=max_batch * 2,
+            topology=topology,
+            on_new_queue=on_new_queue,
         )
 
     async def run(self) -> None:
@@ -141,6 +158,8 @@ class BatchReader:
                 headers={"souk-reason": f"{type(error).__name__}: {error}".encode(errors="replace").decode()[:200]},
             ),
         )
+        if self._on_parked is not None:
+            self._on_parked(message)
 
 
 def _ack(session: Session, message: DeliveredMessage) -> None:
@@ -196,9 +215,16 @@ async def reading(
     topology: Topology,
     grace_seconds: float,
     max_batch: int = 100,
+    on_parked: OnParked | None = None,
+    on_new_queue: Callable[[], None] | None = None,
 ) -> AsyncIterator[Subscription]:
-    """Read `queue` while the block runs; yields the subscription, for readiness."""
-    reader = BatchReader(broker, queue, handle, topology=topology, max_batch=max_batch)
+    """Read `queue` while the block runs; yields the subscription, for readiness.
+
+    `on_parked` hears of each message that is with the dead, `on_new_queue` each time the queue had to be made.
+    """
+    reader = BatchReader(
+        broker, queue, handle, topology=topology, max_batch=max_batch, on_parked=on_parked, on_new_queue=on_new_queue
+    )
     async with background(reader.subscription.run(), name=queue), background(reader.run(), name=f"{queue} batches"):
         try:
             yield reader.subscription

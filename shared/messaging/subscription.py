@@ -13,7 +13,7 @@ from pamqp.common import FieldValue
 from shared.log import get_logger
 from shared.messaging.acks import Acks
 from shared.messaging.broker import BROKER_ERRORS, Link
-from shared.messaging.declare import declare_on
+from shared.messaging.declare import declare_on, is_there
 from shared.messaging.topology import Topology
 
 log = get_logger(__name__)
@@ -48,6 +48,7 @@ class Subscription:
     """Declares, consumes, and starts over when anything ends: lost link, closed channel, `basic.cancel`.
 
     `topology` is what this queue's reader declares each time. `on_delivery` must not block; it starts tasks.
+    `on_new_queue` is called whenever the queue had to be made: what was in it before is lost.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Subscription:
         prefetch: int,
         topology: Topology,
         arguments: Mapping[str, str | int] | None = None,
+        on_new_queue: Callable[[], None] | None = None,
     ) -> None:
         self.queue = queue
         self._link = link
@@ -66,6 +68,7 @@ class Subscription:
         self._prefetch = prefetch
         self._topology = topology.only([queue])
         self._arguments: dict[str, FieldValue] = dict(arguments or {})
+        self._on_new_queue = on_new_queue
         self._session: Session | None = None
         self._consumer_tag: str | None = None
         self._stopping = asyncio.Event()
@@ -143,6 +146,8 @@ class Subscription:
         self._session = session
         channel.close_callbacks.add(lambda *_: session.ended.set())
         underlay.on_consumer_cancel_callbacks.add(lambda _: session.ended.set())
+        if self._on_new_queue is not None and not await is_there(self._link, self.queue):
+            self._on_new_queue()
         await declare_on(channel, self._topology)
         await underlay.basic_qos(prefetch_count=self._prefetch)
 

@@ -10,7 +10,7 @@ from shared.contracts import events, jobs
 from shared.contracts.base import Audience, Event, Money, Reason
 from shared.contracts.events import EVENTS
 from shared.ids import new_id
-from shared.messaging.topology import EVENT_READERS
+from shared.messaging.topology import ANNOUNCEMENT, EVENT_READERS
 
 VENDOR, PRODUCT = new_id(), new_id()
 ADMINS, SELLER = Audience(kind="admins"), Audience(kind="vendor", vendor_id=VENDOR)
@@ -113,5 +113,5 @@ def test_a_slot_that_asks_for_what_is_not_there_is_an_error(event: Event) -> Non
 
 
 def test_the_dispatch_queue_is_bound_to_just_the_events_of_the_table() -> None:
-    assert sorted(EVENT_READERS["dispatch"]) == sorted(event.type for event in POLICY)
+    assert sorted(EVENT_READERS["dispatch"]) == sorted([*(event.type for event in POLICY), ANNOUNCEMENT])
     assert set(POLICY) <= set(EVENTS)

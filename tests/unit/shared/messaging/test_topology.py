@@ -39,7 +39,8 @@ def test_the_queues_are_those_of_the_design() -> None:
     readers = {f"events.{reader}{suffix}" for reader in topology.EVENT_READERS for suffix in ("", ".dead")}
     others = {"jobs.ledger", "jobs.ledger.dead", "events.stream", "jobs.control"}
     names = [queue.name for queue in build(TIERS).queues]
-    assert set(names) == work | readers | others
+    replays = {f"events.replay.{schema}" for schema in ("catalog", "jobs", "notifier", "reporting", "scheduler")}
+    assert set(names) == work | readers | replays | others
     assert len(names) == len(set(names))
 
 
@@ -134,8 +135,16 @@ def test_tiers_are_read_in_their_units() -> None:
 
 MAY: dict[str, dict[str, set[str]]] = {
     "gateway": {"configure": {"events.stream"}, "write": {"events"}, "read": {"events.stream"}},
-    "relay": {"configure": set(), "write": {"events"}, "read": set()},
-    "scheduler": {"configure": set(), "write": {"events"}, "read": set()},
+    "relay": {
+        "configure": {"events.replay.catalog"},
+        "write": {"events", "events.replay.catalog"},
+        "read": {"events", "events.replay.catalog"},
+    },
+    "scheduler": {
+        "configure": {"events.replay.scheduler"},
+        "write": {"events", "events.replay.scheduler"},
+        "read": {"events", "events.replay.scheduler"},
+    },
     "imaging": {
         "configure": {"jobs.process-image", "jobs.control"},
         "write": {"events", "jobs.reports", "jobs.dead", "jobs.retry.10s"},
@@ -154,9 +163,9 @@ NEVER: dict[str, dict[str, set[str]]] = {
         "read": {"events.dispatch", "jobs.send-email", "jobs.ledger", "events.stream.dead"},
     },
     "relay": {
-        "configure": {"events", "events.stream"},
-        "write": {"jobs", "jobs.reports", "jobs.ledger", "amq.default", "eventsX"},
-        "read": {"events", "events.stream", "jobs.send-email"},
+        "configure": {"events", "events.stream", "events.replay.jobs"},
+        "write": {"jobs", "jobs.reports", "jobs.ledger", "amq.default", "eventsX", "events.replay.jobs"},
+        "read": {"jobs", "events.stream", "jobs.send-email", "events.replay.jobs", "events.dispatch"},
     },
     "imaging": {
         "configure": {"jobs", "jobs.dead", "events", "jobs.send-email", "jobs.process-image.dead"},
@@ -194,6 +203,31 @@ def test_no_process_may_touch_what_is_not_ours(process: str) -> None:
     for right in RIGHTS:
         for name in ("amq.topic", "other", "xjobs", "eventsx", "jobsx"):
             assert not re.search(getattr(permissions(process), right), name), (right, name)
+
+
+@pytest.mark.parametrize(
+    ("reader", "event_type", "expected"),
+    [
+        ("dispatch", "product.submitted", True),
+        ("dispatch", "product.changed", False),
+        ("reporting", "product.changed", True),
+        ("reporting", "stock.low_digest", True),
+        ("reporting", "product.changed.twice", False),
+        ("reporting", "xproduct.changed", False),
+        ("catalog", "publisher.seen", True),
+        ("notifier", "publisher.seen", False),
+    ],
+)
+def test_a_reader_knows_which_types_it_is_bound_to(reader: str, event_type: str, expected: bool) -> None:
+    assert topology.is_read_by(reader, event_type) is expected
+
+
+def test_every_outbox_is_asked_to_send_again_by_one_process() -> None:
+    for schema in topology.OUTBOX_SCHEMAS:
+        queue = topology.replay_queue(schema)
+        assert len([process for process in PROCESSES if queue in topology.queues_read_by(process)]) == 1
+        bound = [binding.routing_key for binding in build(TIERS).bindings if binding.queue == queue]
+        assert bound == [f"events.replay_requested.{schema}"]
 
 
 def test_every_work_queue_is_read_by_one_process_alone() -> None:
