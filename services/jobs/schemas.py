@@ -64,7 +64,10 @@ class EnqueueBody(Body):
 
 
 def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
-    """A job in the shape of the API: times in RFC 3339, waits in milliseconds, its attempts in order."""
+    """A job in the shape of the API: times in RFC 3339, waits in milliseconds, its attempts in order.
+
+    `error` is what keeps it from being done; once it is completed, only its attempts tell what went wrong before.
+    """
     return {
         "id": job.id,
         "type": job.type,
@@ -83,7 +86,7 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
         "wait_ms": _milliseconds(job.run_at or job.created_at, job.started_at),
         "run_ms": job.run_ms,
         "result": job.result,
-        "error": _error(job.error_class, job.error_message),
+        "error": None if job.state is JobState.COMPLETED else _error(job.error_class, job.error_message),
         "attempts": [_attempt_shown(line) for line in history if _ended_an_attempt(line)],
     }
 
