@@ -1,9 +1,10 @@
 """What the catalog's processes are told. Each gets what it needs: the relay holds no key of anybody."""
 
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from shared.settings import ServiceKey, ServiceSettings
 
@@ -23,6 +24,8 @@ class WorkerSettings(Settings):
     outbound_allow: tuple[str, ...] = ()
     """Exact `host:port` targets that remote pictures and stock sources may reach although they are not public."""
     time_zone: str = "UTC"
+    picture_patience_seconds: Annotated[float, Field(gt=0)] = 120.0
+    """How long a picture may be pending before it is asked for again: twice the time limit of its job."""
     state_dir: Path = Path(".souk/state/catalog-worker")
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.handlers import check_low_stock, cleanup_cache
+from services.catalog.images.chaser import PictureChaser
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.usecases import Inventory
 from services.catalog.settings import WorkerSettings
@@ -15,6 +16,7 @@ from shared.contracts import events, jobs
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
 from shared.db.replay import reading_all
+from shared.lifecycle import background, every
 from shared.messaging.broker import open_broker
 from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.reader import EventTable, one_by_one
@@ -46,6 +48,12 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
             jobs.CheckLowStock: partial(check_low_stock, inventory=inventory),
             jobs.CleanupCache: partial(cleanup_cache, clearing=clearing),
         }
+        chaser = PictureChaser(
+            pool=pool, outbox=outbox, patience_seconds=settings.picture_patience_seconds, clock=utc_now
+        )
+        await stack.enter_async_context(
+            background(every(settings.picture_patience_seconds / 8, chaser.run_once), name="picture chaser")
+        )
         hearing = await stack.enter_async_context(
             reading_all(
                 broker,

@@ -42,6 +42,17 @@ class AskedAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """A picture that waited too long for its answer."""
+
+    id: UUID
+    product_id: UUID
+    source: str
+    round: int
+    vendor_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A picture that just failed."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from services.catalog.images.models import AskedAgain, Failed, NewPicture
+from services.catalog.images.models import AskedAgain, Failed, NewPicture, Overdue
 from shared.contracts.events import ImageProcessed
 from shared.db.pool import Connection
 
@@ -32,6 +32,20 @@ ASK_AGAIN: Final = """
     -- Wait for another answer.
     UPDATE catalog.images SET status = 'pending', round = round + 1, asked_by = $2, failure = NULL WHERE id = $1
 """
+OVERDUE: Final = """
+    -- Pictures that wait too long for an answer, the longest first, held unless somebody else holds them. $1 has, for
+    -- each round, the id of an event just too young; the last one is for all later rounds.
+    SELECT i.id, i.product_id, i.source, i.round, p.vendor_id
+    FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
+    WHERE i.status = 'pending' AND i.asked_by < ($1::uuid[])[1]
+      AND i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
+    ORDER BY i.asked_by LIMIT $2 FOR UPDATE OF i SKIP LOCKED
+"""
+ASK_ALL_AGAIN: Final = """
+    -- Wait for other answers; the pictures still do.
+    UPDATE catalog.images i SET round = i.round + 1, asked_by = a.asked_by
+    FROM unnest($1::uuid[], $2::uuid[]) AS a (id, asked_by) WHERE i.id = a.id
+"""
 HOLD: Final = """
     -- Hold a product, before its pictures as everybody does, so that no two wait for each other.
     SELECT id FROM catalog.products WHERE id = $1 FOR NO KEY UPDATE
@@ -42,10 +56,11 @@ HOLD_ASKING: Final = """
     WHERE i.asked_by = $1 FOR NO KEY UPDATE OF p
 """
 READY: Final = """
-    -- Take the renditions, once, of the round that was asked for last; no row back for a repeated or older answer.
+    -- Take the renditions, once; no row back for a repeated answer. An older round's is as good: a picture keeps its
+    -- source, and with a backlog in front of imaging the answer to the first round comes while a later one waits.
     UPDATE catalog.images
     SET status = 'ready', original_key = $3, width = $4, height = $5, placeholder = $6, renditions = $7, failure = NULL
-    WHERE id = $1 AND product_id = $8 AND round = $2 AND status <> 'ready'
+    WHERE id = $1 AND product_id = $8 AND round >= $2 AND status <> 'ready'
     RETURNING id
 """
 FAILED: Final = """
@@ -89,6 +104,16 @@ async def for_retry(conn: Connection, image_id: UUID, product_id: UUID) -> Asked
 async def ask_again(conn: Connection, image_id: UUID, asked_by: UUID) -> None:
     """Wait for the answer to another event."""
     await conn.execute(ASK_AGAIN, image_id, asked_by)
+
+
+async def overdue(conn: Connection, too_young: Sequence[UUID], *, limit: int) -> list[Overdue]:
+    """Pictures that wait too long, held until the transaction ends. `too_young` is by round, from the first."""
+    return [Overdue(**row) for row in await conn.fetch(OVERDUE, too_young, limit)]
+
+
+async def ask_all_again(conn: Connection, image_ids: Sequence[UUID], asked_by: Sequence[UUID]) -> None:
+    """Wait for the answers to other events, in the next round."""
+    await conn.execute(ASK_ALL_AGAIN, image_ids, asked_by)
 
 
 async def ready(conn: Connection, event: ImageProcessed) -> bool:

@@ -98,7 +98,7 @@ class Images:
             return await _read(conn, product_id)
 
     async def processed(self, event: ImageProcessed, envelope: Envelope) -> None:
-        """Show the renditions. Without effect for a repeated answer, an older round's, or a deleted picture's."""
+        """Show the renditions. Without effect for a repeated answer, or a deleted picture's."""
         async with transaction(self.pool) as conn:
             if not await self.inbox.first_time(conn, envelope.id):
                 return

@@ -228,10 +228,8 @@ async def test_a_failed_job_fails_its_picture_and_a_retry_asks_again(
     asked_again = (await outbox(pool, "image.added"))[1]
     assert (asked_again["data"]["round"], asked_again["data"]["source"]) == (2, "https://example.com/a.jpg")
 
-    late = _processed(product["images"][0]["id"], product["id"], 1)
     for event in (failed, _failed(asked["id"])):
         await images.job_failed(event, _envelope(event))
-    await images.processed(late, _envelope(late))
     assert (await _own(vendor, product["id"]))["images"][0]["status"] == "pending"
     answered = _processed(product["images"][0]["id"], product["id"], 2)
     await images.processed(answered, _envelope(answered))
