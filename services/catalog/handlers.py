@@ -8,7 +8,7 @@ from services.catalog.cache.schemas import clearing_shape
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.inventory.usecases import Inventory
 from shared.contracts.jobs import CheckLowStock, CleanupCache
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 
 
 async def check_low_stock(_: CheckLowStock, __: Attempt, *, inventory: Inventory) -> JsonValue:

@@ -17,10 +17,11 @@ from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
 from shared.db.replay import reading_all
 from shared.lifecycle import background, every
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.reader import EventTable, one_by_one
 from shared.messaging.topology import build
+from shared.messaging.working import working
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 

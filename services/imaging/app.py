@@ -9,8 +9,9 @@ from services.imaging.renderer import open_renderer
 from services.imaging.settings import Settings
 from shared.blobs import open_blobs
 from shared.contracts import jobs
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
-from shared.messaging.consumer import HandlerTable, working
+from shared.messaging.working import working
 from shared.outbound import guarded_session
 from shared.web.checks import all_consuming
 from shared.web.ops import operations_port

@@ -11,7 +11,7 @@ from shared.contracts.envelope import wrap
 from shared.contracts.events import ImageProcessed, Rendition
 from shared.contracts.jobs import ProcessImage
 from shared.ids import derived_id
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.messaging.publisher import Publisher
 from shared.messaging.topology import EVENTS
 from shared.outbound import Outbound

@@ -12,7 +12,7 @@ from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.jobs import CleanupJobs
 from shared.db.pool import Pool
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 
 BATCH: Final = 1000
 

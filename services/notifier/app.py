@@ -22,9 +22,10 @@ from shared.db.pool import open_pool
 from shared.db.replay import announcing
 from shared.lifecycle import background, every
 from shared.messaging import topology
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.reader import EventTable, one_by_one, reading
+from shared.messaging.working import working
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving

@@ -7,7 +7,7 @@ from services.notifier.usecases import Inbox, Mailroom
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import AccountChanged
 from shared.contracts.jobs import SendEmail, SendNotification
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 
 
 async def send_email(job: SendEmail, attempt: Attempt, *, mailroom: Mailroom) -> JsonValue:

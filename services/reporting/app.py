@@ -15,9 +15,10 @@ from shared.contracts import jobs
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
 from shared.db.replay import announcing, reading_all
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.topology import build
+from shared.messaging.working import working
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving

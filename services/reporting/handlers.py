@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from services.reporting.usecases import Counting, Reports, counts_of
 from shared.contracts.jobs import GenerateReport
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.messaging.reader import parse_event
 
 

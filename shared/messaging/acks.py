@@ -29,6 +29,10 @@ class Acks:
         if self._flush is None or self._flush.done():
             self._flush = asyncio.ensure_future(self._send())
 
+    def forget(self, tag: int) -> None:
+        """A delivery was handed back."""
+        self._finished.pop(tag, None)
+
     async def flush(self) -> None:
         """Wait until what is finished is acknowledged."""
         while self._flush is not None and not self._flush.done():

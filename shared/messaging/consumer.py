@@ -6,20 +6,13 @@ job, keeps the second run without effect.
 """
 
 import asyncio
-import os
 import random
-import re
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, assert_never
-from uuid import UUID
+from typing import Final, assert_never
 
-import orjson
 from aiormq.abc import DeliveredMessage
 from prometheus_client import Counter, Histogram
 from pydantic import JsonValue
@@ -28,46 +21,46 @@ from structlog.contextvars import bound_contextvars
 from shared.clock import utc_now
 from shared.contracts.base import Job
 from shared.contracts.reports import (
-    MAX_ERROR_CHARS,
-    MAX_RESULT_BYTES,
-    AttemptError,
     AttemptReport,
     HeldAttempt,
     Outcome,
     ProbeAnswered,
-    WorkerSeen,
 )
 from shared.errors import AppError, Unavailable, Unparsable
-from shared.lifecycle import background
 from shared.log import get_logger
+from shared.messaging.attempt import (
+    Attempt,
+    AttemptTimeout,
+    Handler,
+    HandlerCancelled,
+    described,
+    kept_result,
+    storable,
+)
 from shared.messaging.broker import Broker
-from shared.messaging.control import Controls, listening
+from shared.messaging.control import Controls
 from shared.messaging.delivery import (
     LONGEST_JITTER,
     SHORTEST_JITTER,
     Ack,
     DeadLetter,
     Drop,
-    JobCancelled,
     RetryAfter,
     RetryPolicy,
     decide,
+    prefetch_for,
 )
 from shared.messaging.publisher import PERSISTENT
-from shared.messaging.reporter import PROBED_TYPE, SEEN_TYPE, Reporter
+from shared.messaging.reporter import PROBED_TYPE, Reporter
 from shared.messaging.subscription import Session, Subscription
-from shared.messaging.topology import DEAD, UNPARSABLE, WORK_BY_TYPE, Tier, WorkQueue, build
+from shared.messaging.topology import DEAD, UNPARSABLE, Tier, WorkQueue, build
 from shared.messaging.work import JobMessage, probe_of
-from shared.version import VERSION
 
 log = get_logger(__name__)
 
+PREFETCH_CHANGE_SECONDS: Final = 1.0
 STARTED_AFTER_SECONDS: Final = 0.1
 """An attempt that runs longer is reported as started; a shorter one passes `processing` only in history."""
-
-SEEN_SECONDS: Final = 5.0
-"""A third of what the ledger waits for before it takes a job as lost."""
-IDLE_SEEN_SECONDS: Final = 30.0
 
 ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
 RUN_SECONDS = Histogram(
@@ -78,45 +71,8 @@ RUN_SECONDS = Histogram(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a handler may want to know of the attempt it is."""
-
-    job_id: UUID
-    number: int
-    limit: int
-    cause_id: UUID | None
-    caused_at: datetime
-    traceparent: str | None
-    is_cancelled: Callable[[], bool] = lambda: False
-
-    def stop_if_cancelled(self) -> None:
-        """For a handler to call just before its effect: raises `JobCancelled` when a person cancelled the job."""
-        if self.is_cancelled():
-            raise JobCancelled("A person cancelled the job.")
-
-
-Handler = Callable[[Any, Attempt], Awaitable[Any]]
-"""Takes the job of its type and the attempt; returns the job's result (a small JSON value)."""
-HandlerTable = Mapping[type[Job], Handler]
-
-
-class AttemptTimeout(AppError):
-    """The handler did not end within the job's time limit and was cancelled."""
-
-    code = "timeout"
-    retryable = True
-
-
-class HandlerCancelled(AppError):
-    """Something the handler waited for was cancelled, while nobody stops this worker."""
-
-    code = "handler_cancelled"
-    retryable = True
-
-
 class WorkConsumer:
-    """Runs the jobs of one type, `work.concurrency` at once."""
+    """Runs the jobs of one type, `work.concurrency` at once, and takes as many ahead as fit the time they run."""
 
     def __init__(
         self,
@@ -135,6 +91,11 @@ class WorkConsumer:
         self._tiers = tiers
         self._controls = controls
         self._following = asyncio.Lock()
+        self._slots = asyncio.Semaphore(work.concurrency)
+        self._run_seconds: float | None = None
+        self._prefetch = work.concurrency
+        self._prefetch_at = 0.0
+        self._refitting: asyncio.Task[None] | None = None
         self._in_hand: dict[asyncio.Task[None], HeldAttempt | None] = {}
         self.subscription = Subscription(
             broker.consuming,
@@ -194,10 +155,6 @@ class WorkConsumer:
             if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
                 session.acks.finished(tag)
             return
-        if self._controls.is_cancelled(delivery.envelope.id, delivery.fence):
-            log.info("cancelled_job_dropped", job_id=str(delivery.envelope.id), type=self._work.type)
-            session.acks.finished(tag)
-            return
         self._hold(delivery)
         with bound_contextvars(
             job_id=str(delivery.envelope.id),
@@ -206,7 +163,10 @@ class WorkConsumer:
             message_id=str(delivery.envelope.id),
         ):
             try:
-                publishes = await self._attempt(delivery, job)
+                async with self._slots:
+                    if self._is_not_to_run(session, tag, delivery):
+                        return
+                    publishes = await self._attempt(delivery, job)
             except asyncio.CancelledError:
                 # Only at shutdown, out of grace: another worker takes it over as it was.
                 if session.is_open:
@@ -214,6 +174,31 @@ class WorkConsumer:
                 raise
             if await self._until_open_or_done(session, publishes):
                 session.acks.finished(tag)
+
+    def _is_not_to_run(self, session: Session, tag: int, delivery: JobMessage) -> bool:
+        """What was told while the delivery waited for its turn: cancelled jobs are dropped, paused ones handed back."""
+        if self._controls.is_cancelled(delivery.envelope.id, delivery.fence):
+            log.info("cancelled_job_dropped")
+            session.acks.finished(tag)
+            return True
+        if self.subscription.is_paused and session.is_open:
+            session.requeue(tag)
+            return True
+        return False
+
+    def _measure(self, run_seconds: float) -> None:
+        """Fit the prefetch to how long jobs of this type run, at most once a second and only for a clear change."""
+        before = self._run_seconds
+        self._run_seconds = run_seconds if before is None else before * 0.9 + run_seconds * 0.1
+        wanted, now = prefetch_for(self._work.concurrency, self._run_seconds), time.monotonic()
+        is_clear = wanted >= 2 * self._prefetch or 2 * wanted <= self._prefetch
+        if is_clear and now - self._prefetch_at >= PREFETCH_CHANGE_SECONDS:
+            self._prefetch, self._prefetch_at = wanted, now
+            self._refitting = asyncio.create_task(self._refit(wanted))
+
+    async def _refit(self, prefetch: int) -> None:
+        async with self._following:
+            await self.subscription.set_prefetch(prefetch)
 
     def _hold(self, delivery: JobMessage) -> None:
         task = asyncio.current_task()
@@ -224,7 +209,9 @@ class WorkConsumer:
         """Run the handler once; return the publishes that settle it, which may be called again if not confirmed."""
         started_at, clock = utc_now(), time.monotonic()
         error, result = await self._run(delivery, job, started_at)
-        run_ms = round((time.monotonic() - clock) * 1000)
+        run_seconds = time.monotonic() - clock
+        run_ms = round(run_seconds * 1000)
+        self._measure(run_seconds)
         policy = RetryPolicy(delivery.max_attempts, self._tiers[self._work.first_tier :])
         jitter = random.uniform(SHORTEST_JITTER, LONGEST_JITTER)  # noqa: S311 - spreads load, guards nothing
         disposition = decide(error, delivery.attempt, policy, jitter=jitter)
@@ -354,100 +341,3 @@ class WorkConsumer:
         await self._publisher.publish_body(
             message.body, exchange=DEAD, routing_key=f"{self._work.type}.{UNPARSABLE}", properties=properties
         )
-
-
-def described(error: Exception) -> AttemptError:
-    """An error as the history keeps it, cut at 2 KB."""
-    message = error.detail if isinstance(error, AppError) else str(error) or repr(error)
-    return AttemptError(error_class=type(error).__name__, message=storable(message)[:MAX_ERROR_CHARS])
-
-
-_NUL_IN_JSON: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-
-
-def storable(text: str) -> str:
-    """A text that PostgreSQL and JSON can hold: no NUL, no lone surrogate. Errors quote what strangers sent."""
-    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
-
-
-def kept_result(result: object) -> JsonValue:
-    """A handler's result as the ledger keeps it. One that is no small JSON is replaced by a note, never an error.
-
-    The effect has happened: a result that cannot be told must not make the job run again.
-    """
-    try:
-        body = _NUL_IN_JSON.sub(rb"\1\\ufffd", orjson.dumps(result))
-    except TypeError as exc:
-        return {"result_not_kept": f"no JSON: {exc}"}
-    if len(body) > MAX_RESULT_BYTES:
-        return {"result_not_kept": f"{len(body)} bytes are over {MAX_RESULT_BYTES}"}
-    kept: JsonValue = orjson.loads(body)
-    return kept
-
-
-@asynccontextmanager
-async def working(
-    broker: Broker,
-    handlers: HandlerTable,
-    *,
-    worker: str,
-    tiers: Sequence[Tier],
-    grace_seconds: float,
-    seen_seconds: float = SEEN_SECONDS,
-) -> AsyncIterator[tuple[Subscription, ...]]:
-    """Consume the jobs of every type in `handlers` while the block runs; yields the subscriptions, for readiness.
-
-    At the end it stops consuming, gives running jobs `grace_seconds`, and hands the rest back to the broker.
-    """
-    reporter = Reporter(broker.publisher, worker=f"{worker}@{socket.gethostname()}:{os.getpid()}")
-    async with AsyncExitStack() as stack:
-        controls = await stack.enter_async_context(listening(broker.consuming, build(tiers, ())))
-        consumers = [
-            WorkConsumer(broker, WORK_BY_TYPE[job.type], handler, reporter=reporter, tiers=tiers, controls=controls)
-            for job, handler in handlers.items()
-        ]
-        await stack.enter_async_context(_following(controls, consumers))
-        for consumer in consumers:
-            await stack.enter_async_context(background(consumer.subscription.run(), name=consumer.subscription.queue))
-        await stack.enter_async_context(background(_seen(reporter, consumers, seen_seconds), name="worker seen"))
-        try:
-            yield tuple(consumer.subscription for consumer in consumers)
-        finally:
-            await asyncio.gather(*(consumer.drain(grace_seconds) for consumer in consumers))
-
-
-@asynccontextmanager
-async def _following(controls: Controls, consumers: Sequence[WorkConsumer]) -> AsyncIterator[None]:
-    """Have every consumer follow what the ledger says, from before it begins until the block ends."""
-    changed = asyncio.Event()
-
-    async def follow() -> None:
-        while True:
-            await changed.wait()
-            changed.clear()
-            for consumer in consumers:
-                await consumer.follow_controls()
-
-    for consumer in consumers:
-        await consumer.follow_controls()
-    controls.on_change(changed.set)
-    async with background(follow(), name="follow controls"):
-        yield
-
-
-async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_seconds: float) -> None:
-    """Tell the ledger every few seconds that this worker lives and what it holds."""
-    types = tuple(consumer.type for consumer in consumers)
-    told_at = -IDLE_SEEN_SECONDS
-    while True:
-        held = tuple(attempt for consumer in consumers for attempt in consumer.held)
-        if held or time.monotonic() - told_at >= IDLE_SEEN_SECONDS:
-            seen = WorkerSeen(worker=reporter.worker, version=VERSION, types=types, held=held)
-            try:
-                await reporter.tell(SEEN_TYPE, seen)
-                told_at = time.monotonic()
-            except Unavailable as exc:  # as when a process starts before the ledger has declared the topology
-                log.info("seen_not_told", error=exc.detail)
-                await asyncio.sleep(min(every_seconds, 1.0))
-                continue
-        await asyncio.sleep(every_seconds)

@@ -9,6 +9,8 @@ from shared.messaging.topology import Tier
 
 SHORTEST_JITTER: Final = 0.8
 LONGEST_JITTER: Final = 1.2
+PREFETCH_SECONDS: Final = 0.05
+MAX_PREFETCH: Final = 400
 LONGEST_WAIT_SECONDS: Final = 24 * 3600.0
 """However long a dependency asks us to stay away, a job is tried again within a day."""
 
@@ -58,6 +60,16 @@ class RetryPolicy:
         """The delay after attempt number `attempt` (from 1): one tier further each time, the last one again."""
         tier = self.tiers[min(attempt, len(self.tiers)) - 1]
         return RetryAfter(tier.seconds * jitter, tier)
+
+
+def prefetch_for(concurrency: int, run_seconds: float) -> int:
+    """How many deliveries a consumer takes ahead: its concurrency, and what it runs in 50 ms besides, at most 400.
+
+    An urgent job waits behind what was taken before it, so jobs of over 50 ms get exactly their concurrency; short
+    ones are taken in bulk, since each round trip to the broker costs more than they do.
+    """
+    ahead = PREFETCH_SECONDS / max(run_seconds, PREFETCH_SECONDS / MAX_PREFETCH)
+    return min(MAX_PREFETCH, concurrency + int(ahead if ahead > 1 else 0) * concurrency)
 
 
 def decide(error: Exception | None, attempt: int, policy: RetryPolicy, *, jitter: float) -> Disposition:

@@ -37,7 +37,8 @@ class Session:
         return not self.underlay.is_closed and not self.ended.is_set()
 
     def requeue(self, tag: int) -> asyncio.Future[None]:
-        """Hand a delivery back, for whoever consumes next. Only at shutdown: it would come straight back."""
+        """Hand a delivery back, for whoever consumes next. Only when this one stops or pauses."""
+        self.acks.forget(tag)
         return asyncio.ensure_future(self.underlay.basic_nack(tag, requeue=True))
 
 
@@ -119,6 +120,19 @@ class Subscription:
             await self._drop_channel()
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
+
+    async def set_prefetch(self, prefetch: int) -> None:
+        """Take more or fewer deliveries ahead: the broker applies it to a consumer that begins anew."""
+        self._prefetch = prefetch
+        if self.is_consuming and self._session is not None and self._session.is_open:
+            try:
+                await self._cancel_consumer()
+                await self._session.underlay.basic_qos(prefetch_count=prefetch)
+                if self._allowed.is_set() and not self._stopping.is_set():
+                    await self._consume(self._session)
+            except BROKER_ERRORS as exc:  # the channel is going: `run` begins a new one
+                log.info("prefetch_failed", queue=self.queue, error=repr(exc))
+                self._session.ended.set()
 
     async def stop(self) -> None:
         """Take no more deliveries; those in hand can still be acknowledged."""

@@ -19,10 +19,11 @@ from shared.contracts.base import Event
 from shared.contracts.envelope import wrap
 from shared.db.pool import Pool, connection, open_pool
 from shared.ids import new_id
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import Broker, open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.subscription import Subscription
 from shared.messaging.topology import EVENTS
+from shared.messaging.working import working
 from tests.servers import Database, Vhost
 
 TIERS = "1s,2s"

@@ -14,7 +14,7 @@ from shared.contracts import jobs
 from shared.db.pool import Pool
 from shared.errors import InvalidInput
 from shared.ids import new_id
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
 from tests.integration.jobs.conftest import Marketplace

@@ -21,7 +21,7 @@ from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from shared.errors import Unavailable
 from shared.ids import new_id
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
 from tests.integration.jobs.conftest import Marketplace

@@ -9,7 +9,7 @@ from shared.contracts import events, jobs
 from shared.contracts.base import Money
 from shared.errors import InvalidInput, Unavailable
 from shared.ids import new_id
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
 from tests.integration.jobs.conftest import Marketplace

@@ -11,7 +11,7 @@ from services.jobs.settings import Settings
 from services.jobs.usecases import ShownJob
 from shared.contracts import events, jobs
 from shared.ids import new_id
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.messaging.topology import PROCESS_IMAGE
 from tests.eventually import eventually
 from tests.integration.jobs.conftest import Marketplace

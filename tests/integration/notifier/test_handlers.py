@@ -17,11 +17,12 @@ from shared.contracts.jobs import SendEmail, SendNotification
 from shared.contracts.reports import AttemptReport, Outcome, ReportBatch
 from shared.ids import new_id
 from shared.messaging import topology
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import Broker, open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.declare import apply
 from shared.messaging.reporter import REPORT_TYPE
 from shared.messaging.work import JobMessage
+from shared.messaging.working import working
 from tests.eventually import eventually
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, TO_ADMINS, VENDOR
 from tests.integration.notifier.smtp_sink import Sink

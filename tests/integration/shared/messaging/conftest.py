@@ -15,13 +15,14 @@ from shared.contracts.base import Event, Job
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.reports import AttemptReport, ReportBatch
 from shared.ids import new_id
+from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import Broker, open_broker
-from shared.messaging.consumer import HandlerTable, working
 from shared.messaging.declare import apply
 from shared.messaging.reader import HandleBatch, reading
 from shared.messaging.subscription import Subscription
 from shared.messaging.topology import CHECK_LOW_STOCK, CLEANUP_CACHE, EVENTS, Topology, build, parse_tiers
 from shared.messaging.work import JobMessage
+from shared.messaging.working import working
 from tests.eventually import eventually
 from tests.servers import Vhost
 

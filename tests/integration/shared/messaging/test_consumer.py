@@ -10,7 +10,7 @@ from pamqp.commands import Basic
 from shared.contracts import jobs
 from shared.contracts.reports import Outcome
 from shared.errors import InvalidInput, Unavailable
-from shared.messaging.consumer import Attempt
+from shared.messaging.attempt import Attempt
 from shared.messaging.topology import CHECK_LOW_STOCK
 from tests.eventually import eventually
 from tests.integration.shared.messaging.conftest import Bench

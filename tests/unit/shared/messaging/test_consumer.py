@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from shared.contracts.reports import MAX_ERROR_CHARS, MAX_RESULT_BYTES
 from shared.errors import InvalidInput
-from shared.messaging.consumer import described, kept_result, storable
+from shared.messaging.attempt import described, kept_result, storable
 
 
 def test_an_error_is_kept_by_class_and_detail() -> None:
