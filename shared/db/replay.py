@@ -7,7 +7,7 @@ before an announcement has been delivered before it, or is gone. See docs/adr/00
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -218,13 +218,23 @@ class Gaps:
     can never be had costs little.
     """
 
-    def __init__(self, pool: Pool, publisher: Publisher, *, reader: str, schema: str, seconds: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        publisher: Publisher,
+        *,
+        reader: str,
+        schema: str,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = pool
         self._publisher = publisher
         self._inbox = Inbox(schema)
         self._reader = reader
         self._schema = schema
         self._seconds = seconds
+        self._clock = clock
         self._suspects: dict[UUID, tuple[str, float]] = {}
         self._asked: dict[UUID, tuple[float, float]] = {}
         self._parked: set[UUID] = set()
@@ -264,7 +274,7 @@ class Gaps:
         if self._is_queue_new:
             await ask_for_all(self._publisher, source=self._schema)
             self._is_queue_new = False
-        now = time.monotonic()
+        now = self._clock()
         self._forget(now)
         due = {identifier: publisher for identifier, (publisher, at) in self._suspects.items() if at <= now}
         if not due:
@@ -291,7 +301,7 @@ class Gaps:
             await self._inbox.prune(conn)
 
     async def _compare(self, seen: PublisherSeen) -> None:
-        now = time.monotonic()
+        now = self._clock()
         named = [
             identifier
             for sent in seen.sent
