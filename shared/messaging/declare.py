@@ -82,6 +82,8 @@ async def keeping_topology(
     A difference from what exists is told and stops the process: nothing is ever redefined by a service.
     """
     bindings = Topology((), (), topology.bindings)
+    bound = {binding.queue for binding in topology.bindings}
+    others = Topology(topology.exchanges, tuple(queue for queue in topology.queues if queue.name not in bound), ())
     is_missing = False
     try:
         is_missing = await _lacks(link, bindings)
@@ -94,6 +96,7 @@ async def keeping_topology(
         nonlocal is_missing
         while True:
             try:
+                is_missing = await _lacks(link, bindings) or is_missing
                 channel, _ = await link.open_channel(confirms=False)
                 gone = asyncio.Event()
                 channel.close_callbacks.add(partial(_set, gone))
@@ -104,6 +107,7 @@ async def keeping_topology(
                 is_missing = False
                 while not await _is_set_within(gone, check_seconds):
                     await declare_on(channel, bindings)
+                    await declare_on(channel, others)
             except aio_pika.exceptions.ChannelNotFoundEntity as exc:
                 log.warning("topology_missing", error=str(exc))
                 is_missing = True

@@ -1,5 +1,6 @@
 """The topology on a real broker."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -49,6 +50,40 @@ async def test_a_difference_stops_the_keeper_of_the_topology(bare: Broker, vhost
     with pytest.raises(TopologyDiffers):
         async with keeping_topology(bare.consuming, TOPOLOGY):
             pytest.fail("it went on")
+
+
+async def test_a_deleted_binding_comes_back_by_itself(bare: Broker, vhost: Vhost) -> None:
+    async with keeping_topology(bare.consuming, TOPOLOGY, check_seconds=0.2):
+        whole = shape(vhost)
+        place = ("bindings", vhost.name, "e", "events", "q", "events.catalog", "job.failed")
+        vhost.management.call("DELETE", *place)
+        await eventually(lambda: shape(vhost) == whole, 10, every=0.1)
+
+
+async def test_a_deleted_queue_comes_back_and_is_told_once_it_is_there(bare: Broker, vhost: Vhost) -> None:
+    found_missing: list[bool] = []
+
+    async def on_found_missing() -> None:
+        found_missing.append("events.catalog" in shape(vhost)[0])
+
+    await apply(bare.consuming, TOPOLOGY)
+    keeping = keeping_topology(bare.consuming, TOPOLOGY, on_found_missing=on_found_missing, check_seconds=0.2)
+    async with keeping:
+        vhost.management.call("DELETE", "queues", vhost.name, "events.catalog")
+        await eventually(lambda: found_missing, 10)
+    assert found_missing == [True]
+
+
+async def test_a_queue_that_was_gone_before_the_keeper_came_is_told_too(bare: Broker, vhost: Vhost) -> None:
+    told = asyncio.Event()
+
+    async def on_found_missing() -> None:
+        told.set()
+
+    await apply(bare.consuming, TOPOLOGY)
+    vhost.management.call("DELETE", "queues", vhost.name, "events.catalog")
+    async with keeping_topology(bare.consuming, TOPOLOGY, on_found_missing=on_found_missing):
+        await eventually(told.is_set, 10)
 
 
 async def test_what_is_lost_comes_back_with_the_next_connection(bare: Broker, vhost: Vhost) -> None:
