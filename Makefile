@@ -10,7 +10,7 @@ UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-
 	--python-version 3.11 $(if $(UPGRADE),--upgrade) $$([ $$set = quality ] || echo --constraint requirements/quality.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check up down status unit integration e2e cover docs lock
+.PHONY: help demo test test-all check up down status unit integration e2e bench cover docs lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ cover: ## What `make test` covers; pages in htmlcov/
 	@$(SETUP) test
 	@$(PYTEST) $(PARALLEL) --cov=services --cov=shared --cov=deploy --cov-report=term --cov-report=html \
 		$(wildcard tests/unit tests/contracts tests/integration tests/e2e)
+
+bench: ## Speed as ratios to the bare libraries, on private servers
+	@$(SETUP) test
+	@$(PY) -m tests.bench
 
 docs: ## Render docs/messages.md and the schemas from the contracts
 	@$(SETUP) run --no-broker
