@@ -42,7 +42,7 @@ def answer_unless_known(request: web.Request, value: Mapping[str, Any], *, etag:
     return answer(value, etag=etag)
 
 
-def is_known(request: web.Request, etag: str) -> bool:
+def is_known(request: web.BaseRequest, etag: str) -> bool:
     """Whether the caller has this already. Compared weakly, as RFC 9110 wants for `If-None-Match`."""
     given = request.headers.get("If-None-Match", "")
     return given.strip() == "*" or f'"{etag}"' in {tag.strip().removeprefix("W/") for tag in given.split(",")}

@@ -20,6 +20,7 @@ from services.catalog.cache.epochs import StoredEpochs
 from services.catalog.cache.floors import Rows
 from services.catalog.cache.readthrough import Liveness
 from services.catalog.cache.replica import CacheReplica, reporting
+from services.catalog.cache.responses import cached_reads
 from services.catalog.cache.routes import CacheRoutes
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.categories.routes import routes as category_routes
@@ -50,7 +51,7 @@ from shared.messaging.stream import EventStream
 from shared.messaging.topology import EVENT_STREAM, build
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
-from shared.web.server import new_app, serving
+from shared.web.server import SHORTCUT, new_app, serving
 
 HOUSEKEEPING_SECONDS = 600
 POOL_SIZE = 16
@@ -110,6 +111,7 @@ async def open_app(
         callers = Callers(pool=pool, clock=utc_now)
 
         app = new_app(middlewares=[access_middleware(callers, catalog_key=catalog_key), dropping_middleware(caches)])
+        app[SHORTCUT] = cached_reads(caches)
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(
             AccountRoutes(

@@ -25,11 +25,16 @@ SECONDS = Histogram(
 )
 
 
+def acceptable_id(offered: str) -> bool:
+    """Whether a caller's own id of its request is taken over."""
+    return _ACCEPTABLE_ID.fullmatch(offered) is not None
+
+
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Outermost: name the request, time it, say what became of it."""
     offered = request.headers.get(REQUEST_ID_HEADER, "")
-    request_id = offered if _ACCEPTABLE_ID.fullmatch(offered) else str(new_id())
+    request_id = offered if acceptable_id(offered) else str(new_id())
     request[REQUEST_ID] = request_id
     started = time.perf_counter()
     with bound_contextvars(request_id=request_id):

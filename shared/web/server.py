@@ -1,7 +1,7 @@
 """Serving an application so that even what aiohttp answers by itself is a problem document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -14,6 +14,11 @@ from shared.web.requests import request_middleware
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 SERVER_NAME: Final = "souk"
+
+Shortcut = Callable[[web.BaseRequest], web.Response | None]
+SHORTCUT: Final = web.AppKey[Shortcut]("shortcut")
+"""Answers what it can before routing and middlewares, or says None. It names, counts and times such a request itself,
+and its answers carry all the headers that others get on the way; it must not raise."""
 
 
 def new_app(*, middlewares: Sequence[Middleware] = (), max_body_bytes: int = MAX_BODY_BYTES) -> web.Application:
@@ -58,11 +63,23 @@ class _ProblemServer(web.Server):
         return _ProblemHandler(self, loop=self._loop, **self._kwargs)
 
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def _shortened(handle: Handle, shortcut: Shortcut) -> Handle:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = shortcut(request)
+        return await handle(request) if response is None else response
+
+    return handler
+
+
 class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
+        shortcut = self.app.get(SHORTCUT)
         return _ProblemServer(
-            server.request_handler,
+            server.request_handler if shortcut is None else _shortened(server.request_handler, shortcut),
             request_factory=server.request_factory,
             loop=asyncio.get_running_loop(),
             **server._kwargs,

@@ -1,6 +1,5 @@
 """The job `cleanup-cache`: asked once, answered by every replica that lives, and who is missing is named."""
 
-from collections.abc import AsyncIterator
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,7 +18,7 @@ from tests.integration.catalog.told import outbox, rows
 
 
 @pytest.fixture
-async def clearing(pool: Pool) -> AsyncIterator[CacheClearing]:
+def clearing(pool: Pool) -> CacheClearing:
     return CacheClearing(pool=pool, outbox=Outbox("catalog"), zone=ZoneInfo("UTC"), clock=utc_now)
 
 

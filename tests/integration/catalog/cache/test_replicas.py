@@ -9,8 +9,9 @@ import pytest
 
 from tests.eventually import eventually
 from tests.factories import make_approved, make_product, order
-from tests.integration.catalog.cache.conftest import Passage, Replicas
+from tests.integration.catalog.cache.conftest import Replicas
 from tests.integration.catalog.conftest import Client, Gateway
+from tests.integration.catalog.monitoring.installation import Passage
 
 WITHIN_SECONDS = 1.0
 
@@ -228,3 +229,21 @@ async def test_vendors_neither_see_nor_clear_caches(replicas: Replicas, vendor: 
     for client in (vendor, ops):
         async with client.post("/api/admin/cache/clear") as answer:
             assert answer.status == 403
+
+
+async def test_a_cached_read_has_the_headers_of_any_other(replicas: Replicas, vendor: Client, admin: Client) -> None:
+    product = await make_approved(vendor, admin)
+    offered = {"X-Request-Id": "an-id-of-the-caller"}
+    for path in (f"/api/products/{product['id']}", "/api/products", f"/api/vendors/{product['vendor']['slug']}"):
+        answers, request_id = [], ""
+        for headers in ({}, {}, offered):
+            async with replicas.nobody.get(f"{replicas.a}{path}", headers=headers) as answer:
+                answers.append((answer.status, sorted(answer.headers), await answer.read()))
+                request_id = answer.headers["X-Request-Id"]
+        assert answers[0] == answers[1] == answers[2]
+        assert request_id == offered["X-Request-Id"]
+        async with replicas.nobody.head(f"{replicas.a}{path}") as answer:
+            assert (answer.status, await answer.read()) == (200, b"")
+        async with replicas.nobody.post(f"{replicas.a}{path}") as answer:
+            assert answer.status == 405
+    assert (await replicas.counts(replicas.a))["hits"] == 9

@@ -188,9 +188,9 @@ async def test_entries_live_for_a_time_with_jitter_of_at_most_a_minute() -> None
     assert bench.cache.counted().size == 0
 
 
-@pytest.mark.parametrize("bound", [{"max_entries": 3}, {"max_bytes": 3 * 502}])
-async def test_the_entry_unused_longest_makes_room(bound: dict[str, int]) -> None:
-    bench = Bench(**bound)
+@pytest.mark.parametrize(("max_entries", "max_bytes"), [(3, 100_000), (10, 3 * 502)])
+async def test_the_entry_unused_longest_makes_room(max_entries: int, max_bytes: int) -> None:
+    bench = Bench(max_entries, max_bytes)
     for key in ("a", "b", "c", "a", "d"):
         await bench.read(key)
     assert list(bench.cache.cache.entries) == ["c", "a", "d"]
