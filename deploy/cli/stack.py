@@ -120,7 +120,7 @@ def print_json_run(run: RunFile) -> None:
 
 def print_run(run: RunFile) -> None:
     """The addresses and sign-ins of a running stack, for people."""
-    rows = [("Gateway", run.gateway), ("API", f"{run.gateway}/api/docs"), ("Mailbox", run.mailbox)]
+    rows = [("Gateway", run.gateway), ("Mailbox", run.mailbox)]
     if run.management:
         rows.append(("RabbitMQ", run.management.url))
         rows.append(("", f"{run.management.user} / {run.management.password}"))
