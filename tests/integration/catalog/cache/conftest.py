@@ -26,7 +26,7 @@ from shared.messaging.declare import apply
 from shared.messaging.topology import CLEANUP_CACHE, build, parse_tiers
 from tests.eventually import eventually
 from tests.integration.catalog.conftest import QUICK_HASHER, Client, Gateway
-from tests.integration.catalog.monitoring.installation import Passage, passage
+from tests.passage import Passage, passage
 from tests.servers import Vhost
 
 TIERS = "1s"

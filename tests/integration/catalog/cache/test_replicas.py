@@ -11,7 +11,7 @@ from tests.eventually import eventually
 from tests.factories import make_approved, make_product, order
 from tests.integration.catalog.cache.conftest import Replicas
 from tests.integration.catalog.conftest import Client, Gateway
-from tests.integration.catalog.monitoring.installation import Passage
+from tests.passage import Passage
 
 WITHIN_SECONDS = 1.0
 

@@ -1,9 +1,8 @@
 """The services that monitoring asks, in the test's own process, and faults that a test can do to them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -120,53 +119,3 @@ def scheduler_app(pool: Pool, *, key: str) -> web.Application:
     """The scheduler's api with the entries that are deployed."""
     entries = read_schedule(SCHEDULE, default_zone="UTC")
     return new_api(Schedules(pool=pool, outbox=Outbox("scheduler"), entries=entries, clock=utc_now), key=key)
-
-
-@dataclass
-class Passage:
-    """A way to a server that can be cut: what is under way breaks off, what comes is refused."""
-
-    target: tuple[str, int]
-    port: int = 0
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    async def join(self) -> None:
-        """Let connections through, at the same port as before."""
-        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        """Break off every connection and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-        for writer in tuple(self._writers):
-            writer.transport.abort()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_connection(*self.target)
-        self._writers |= {writer, there_writer}
-        with suppress(ConnectionError):
-            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
-        self._writers -= {writer, there_writer}
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
-    finally:
-        writer.close()
-
-
-@asynccontextmanager
-async def passage(target: tuple[str, int]) -> AsyncIterator[Passage]:
-    """A passage that is open until the block ends."""
-    way = Passage(target)
-    await way.join()
-    try:
-        yield way
-    finally:
-        await way.cut()

@@ -32,7 +32,8 @@ from shared.messaging.topology import EVENT_STREAM, EVENTS, build
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
 from tests.integration.catalog.conftest import KEY
-from tests.integration.catalog.monitoring.installation import Place, Work, jobs_app, passage, scheduler_app
+from tests.integration.catalog.monitoring.installation import Place, Work, jobs_app, scheduler_app
+from tests.passage import passage
 from tests.servers import Database, Vhost
 
 OPERATOR = Asker(Identity(new_id(), Role.OPS), "request-1")

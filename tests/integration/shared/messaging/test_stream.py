@@ -20,7 +20,7 @@ from shared.messaging.reader import Received
 from shared.messaging.stream import EventStream, MemoryEpochs, Position
 from shared.messaging.topology import EVENT_STREAM, EVENTS, Topology, build
 from tests.eventually import eventually
-from tests.integration.catalog.monitoring.installation import Passage, passage
+from tests.passage import Passage, passage
 from tests.servers import Vhost
 
 WHOLE = build((), ())
