@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.jobs.control.routes import routes as control_routes
 from services.jobs.control.store import ControlStore
 from services.jobs.control.usecases import ControlDesk
-from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.health.store import HealthStore
+from services.jobs.health.usecases import HealthDesk
+from services.jobs.parts import make_desk, make_ledger
 from services.jobs.routes import routes
 from services.jobs.settings import Settings
-from services.jobs.usecases import JobsDesk
 from shared.clock import utc_now
 from shared.db.pool import open_pool
 from shared.web.checks import database_answers
@@ -28,14 +28,11 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         pool = await stack.enter_async_context(
             open_pool(settings.jobs_database_url.get_secret_value(), name="jobs-api")
         )
-        ledger = make_ledger()
-        partitions = Partitions(pool, utc_now)
-        desk = JobsDesk(pool, ledger, partitions, make_pruner(pool, ledger, partitions, settings), utc_now)
         identities = identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())
         app = new_app(middlewares=[identities])
         # Control first: its fixed addresses stand before the jobs' `{id}`.
-        app.add_routes(control_routes(ControlDesk(pool, ledger, ControlStore(), utc_now)))
-        app.add_routes(routes(desk))
+        app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
+        app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
         await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
         await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
         yield

@@ -14,7 +14,7 @@ from services.jobs.policy import orders_for
 from services.jobs.publishing import JobPublisher, due_now
 from services.jobs.store import Ledger, in_ledger
 from shared.contracts.events import JobFinished, ScheduleDue
-from shared.db.outbox import Outbox
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.log import get_logger
@@ -34,10 +34,18 @@ class Dispatcher:
     """
 
     def __init__(
-        self, pool: Pool, ledger: Ledger, outbox: Outbox, partitions: Partitions, publisher: JobPublisher
+        self,
+        pool: Pool,
+        ledger: Ledger,
+        *,
+        inbox: Inbox,
+        outbox: Outbox,
+        partitions: Partitions,
+        publisher: JobPublisher,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
+        self._inbox = inbox
         self._outbox = outbox
         self._partitions = partitions
         self._publisher = publisher
@@ -57,7 +65,7 @@ class Dispatcher:
         self, conn: Connection, received: Sequence[Received], jobs: dict[UUID, tuple[NewJob, ...]]
     ) -> list[NewJob]:
         unique = {item.envelope.id: item for item in received}  # an event may come twice in one batch
-        fresh = await self._ledger.first_seen(conn, list(unique))
+        fresh = await self._inbox.first_of(conn, list(unique))
         wanted: list[NewJob] = []
         for event_id, item in unique.items():
             if event_id not in fresh:

@@ -8,14 +8,14 @@ from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
 from services.jobs.dispatch import Dispatcher
 from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.parts import make_ledger, make_pruner, make_recorder
 from services.jobs.publishing import JobPublisher
-from services.jobs.recorder import Recorder
-from services.jobs.rescuer import Rescuer
+from services.jobs.rescue.rescuer import Rescuer
+from services.jobs.rescue.store import RescueStore
 from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.contracts import jobs
-from shared.db.outbox import Outbox, relaying
+from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
 from shared.db.replay import announcing, ask_for_all, reading_all
 from shared.lifecycle import background, every
@@ -41,11 +41,13 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             open_pool(settings.jobs_database_url.get_secret_value(), name="jobs-ledger")
         )
         broker = await stack.enter_async_context(open_broker(settings.amqp_url.get_secret_value(), name="ledger"))
-        ledger, outbox = make_ledger(), Outbox("jobs")
+        ledger = make_ledger()
         partitions = Partitions(pool, utc_now)
         publisher = JobPublisher(pool, broker.publisher, ledger)
-        dispatcher = Dispatcher(pool, ledger, outbox, partitions, publisher)
-        recorder = Recorder(pool, ledger, outbox, utc_now)
+        dispatcher = Dispatcher(
+            pool, ledger, inbox=Inbox("jobs"), outbox=Outbox("jobs"), partitions=partitions, publisher=publisher
+        )
+        recorder = make_recorder(pool, ledger)
         handlers: HandlerTable = {
             jobs.CleanupJobs: make_pruner(pool, ledger, partitions, settings).cleanup_jobs,
         }
@@ -65,7 +67,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
         rescuer = Rescuer(
             pool,
-            ledger,
+            RescueStore(ledger),
             broker.publisher,
             publisher,
             probe_seconds=settings.probe_seconds,

@@ -1,13 +1,18 @@
-"""The parts both processes are made of."""
+"""Parts of both processes, put together the same way everywhere, tests included."""
 
 import os
 
+from services.jobs.health.store import HealthStore
 from services.jobs.models import JobState
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Pruner
+from services.jobs.recorder import Recorder
+from services.jobs.rescue.store import RescueStore
 from services.jobs.settings import Settings
 from services.jobs.store import Ledger
-from shared.clock import utc_now
+from services.jobs.usecases import JobsDesk
+from shared.clock import Clock, utc_now
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Pool
 
 COUNTER_SHARDS = 8
@@ -26,3 +31,15 @@ def make_pruner(pool: Pool, ledger: Ledger, partitions: Partitions, settings: Se
         JobState.FAILED: settings.failed_days,
     }
     return Pruner(pool, ledger, partitions, keep_days, utc_now)
+
+
+def make_desk(pool: Pool, settings: Settings) -> JobsDesk:
+    """The jobs api's use cases."""
+    ledger, partitions = make_ledger(), Partitions(pool, utc_now)
+    pruner = make_pruner(pool, ledger, partitions, settings)
+    return JobsDesk(pool, ledger, health=HealthStore(), partitions=partitions, pruner=pruner, clock=utc_now)
+
+
+def make_recorder(pool: Pool, ledger: Ledger, clock: Clock = utc_now) -> Recorder:
+    """What writes reports into the ledger."""
+    return Recorder(pool, ledger, rescue=RescueStore(ledger), inbox=Inbox("jobs"), outbox=Outbox("jobs"), clock=clock)

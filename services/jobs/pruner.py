@@ -34,7 +34,7 @@ class Pruner:
         deleted: dict[str, JsonValue] = {}
         for state, days in self._keep_days.items():
             deleted[state.value] = await self._prune(state, days)
-        await in_ledger(self._pool, self._ledger.forget_old_marks)
+        await in_ledger(self._pool, self._ledger.forget_tombstones)
         today = self._clock().date()
         dropped = await self._partitions.drop_empty(before=today - timedelta(days=min(self._keep_days.values())))
         return {"deleted": deleted, "days_dropped": dropped}

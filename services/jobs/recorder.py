@@ -9,11 +9,12 @@ from aiormq.abc import DeliveredMessage
 from pydantic import ValidationError
 
 from services.jobs.models import FINAL, HistoryEntry, JobState, Standing, after_report, entry_of
+from services.jobs.rescue.store import RescueStore
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.events import JobFailed, JobFinished
 from shared.contracts.reports import AttemptError, AttemptReport, Outcome, ProbeAnswered, ReportBatch, WorkerSeen
-from shared.db.outbox import Outbox
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.ids import derived_id
@@ -43,9 +44,13 @@ class _Message:
 class Recorder:
     """Writes reports into the ledger. Killed before the commit, they come again; after it, the inbox knows them."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, pool: Pool, ledger: Ledger, *, rescue: RescueStore, inbox: Inbox, outbox: Outbox, clock: Clock
+    ) -> None:
         self._pool = pool
         self._ledger = ledger
+        self._rescue = rescue
+        self._inbox = inbox
         self._outbox = outbox
         self._clock = clock
 
@@ -56,7 +61,7 @@ class Recorder:
 
     async def _record(self, conn: Connection, messages: Sequence[_Message]) -> None:
         unique = {message.id: message for message in messages if message.reports}
-        fresh = await self._ledger.first_seen(conn, list(unique))
+        fresh = await self._inbox.first_of(conn, list(unique))
         # By id: a message that came twice in one batch counts once.
         reports = [report for id_, message in unique.items() if id_ in fresh for report in message.reports]
         await self._note_workers(conn, messages)
@@ -78,10 +83,10 @@ class Recorder:
         """What workers hold and which probes came back. The newest word of each worker counts, in one order for all."""
         seen = {message.seen.worker: message.seen for message in messages if message.seen is not None}
         for worker in sorted(seen):
-            await self._ledger.see_worker(conn, seen[worker])
+            await self._rescue.see_worker(conn, seen[worker])
         for message in messages:
             if message.probed is not None:
-                await self._ledger.answer_probe(conn, message.probed.probe_id)
+                await self._rescue.answer_probe(conn, message.probed.probe_id)
 
     async def _tell(self, conn: Connection, before: dict[UUID, Standing], changed: Sequence[Standing]) -> None:
         """Emit what others wait for: final failures, and the end of scheduled work."""

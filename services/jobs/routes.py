@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import ValidationError
 
+from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import JobState
 from services.jobs.schemas import (
     ClearHistoryAction,
@@ -28,9 +29,9 @@ from shared.web.problems import REQUEST_ID
 _OPERATORS = (Role.ADMIN, Role.OPS)
 
 
-def routes(desk: JobsDesk) -> list[web.RouteDef]:
+def routes(desk: JobsDesk, health: HealthDesk) -> list[web.RouteDef]:
     """Every route of the jobs api."""
-    edge = _Edge(desk)
+    edge = _Edge(desk, health)
     return [
         web.get("/api/admin/jobs", edge.ask),
         web.post("/api/admin/jobs", edge.act),
@@ -43,8 +44,9 @@ def routes(desk: JobsDesk) -> list[web.RouteDef]:
 
 
 class _Edge:
-    def __init__(self, desk: JobsDesk) -> None:
+    def __init__(self, desk: JobsDesk, health: HealthDesk) -> None:
         self._desk = desk
+        self._health = health
 
     async def ask(self, request: web.Request) -> web.Response:
         require(request, *_OPERATORS)
@@ -53,7 +55,7 @@ class _Edge:
             case "stats":
                 return _answer({"success": True, "stats": await self._desk.stats()})
             case "health":
-                return _answer({"success": True, "health": await self._desk.health()})
+                return _answer({"success": True, "health": await self._health.health()})
             case "completed" | "failed":
                 jobs = await self._desk.latest(JobState(query.action))
                 return _answer({"success": True, "jobs": _shown(jobs)})
@@ -88,7 +90,7 @@ class _Edge:
 
     async def workers(self, request: web.Request) -> web.Response:
         require(request, *_OPERATORS)
-        return _answer({"items": await self._desk.workers(), "next": None})
+        return _answer({"items": await self._health.workers(), "next": None})
 
     async def list_for_vendor(self, request: web.Request) -> web.Response:
         identity = require(request, Role.VENDOR)

@@ -1,4 +1,4 @@
-"""All SQL of the ledger. Every change of a job's state goes through `Ledger.save`, which moves the counters with it."""
+"""The SQL of jobs and their history. What changes a job's state here moves the counters in the same transaction."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import orjson
 from pydantic import JsonValue
 
 from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
-from shared.contracts.reports import WorkerSeen
 from shared.db.pool import Connection, Pool, transaction
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.topology import WorkQueue
+from shared.web.identity import Identity
 
 INSERT: Final = """
     -- Write new jobs, claimed for as long as the writer may take to publish them; skip known and just pruned ones.
@@ -84,10 +84,6 @@ CLAIM_DUE: Final = """
     RETURNING id, type, priority, state, attempt, max_attempts, timeout_ms, fence, payload, cause, caused_at,
               traceparent
 """
-NEXT_DUE: Final = """
-    SELECT min(coalesce(run_at, created_at)) FROM jobs.jobs
-    WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
-"""
 MARK_PUBLISHED: Final = """
     -- The broker has confirmed them. A report may have been faster and moved the job on: leave it then.
     UPDATE jobs.jobs j SET published_at = now(), claimed_until = NULL
@@ -101,94 +97,7 @@ MARK_PENDING: Final = """
 OPEN_FOR_TARGET: Final = """
     SELECT id FROM jobs.jobs WHERE type = $1 AND target = $2 AND finished_at IS NULL LIMIT 1
 """
-SEE_WORKER: Final = """
-    INSERT INTO jobs.workers (worker, version, types, held) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (worker) DO UPDATE
-        SET version = excluded.version, types = excluded.types, held = excluded.held, seen_at = now()
-"""
-COUNT_WORKERS: Final = "SELECT count(*) FROM jobs.workers WHERE seen_at > now() - $1 * interval '1 second'"
-LIST_WORKERS: Final = "SELECT worker, version, types, held, seen_at FROM jobs.workers ORDER BY worker"
-ACTIVE_BY_TYPE: Final = """
-    -- Workers seen lately that read each type.
-    SELECT t.type, count(*) AS n FROM jobs.workers w CROSS JOIN unnest(w.types) AS t(type)
-    WHERE w.seen_at > now() - $1 * interval '1 second' GROUP BY t.type
-"""
-OLDEST_WAITING: Final = """
-    -- How long the oldest job of each type has waited to be begun, in seconds: one probe of an index for each type and
-    -- priority, and the first thousand of those that nobody has published yet although their time has come.
-    SELECT type, max(extract(epoch FROM now() - since))::float8 AS seconds FROM (
-        SELECT j.type, j.published_at AS since
-        FROM unnest($1::text[]) AS t(type) CROSS JOIN generate_series(1, 5) AS p(priority) CROSS JOIN LATERAL (
-            SELECT type, published_at FROM jobs.jobs
-            WHERE type = t.type AND priority = p.priority AND published_at IS NOT NULL AND finished_at IS NULL
-              AND state = 'pending'
-            ORDER BY published_at LIMIT 1
-        ) j
-        UNION ALL
-        SELECT u.type, u.since FROM (
-            SELECT type, CASE WHEN fence = 1 THEN coalesce(run_at, created_at)
-                              ELSE (SELECT max(h.at) FROM jobs.history h WHERE h.job_id = j.id) END AS since
-            FROM jobs.jobs j
-            WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
-              AND coalesce(run_at, created_at) <= now()
-            ORDER BY coalesce(run_at, created_at) LIMIT 1000
-        ) u
-    ) waiting
-    WHERE NOT EXISTS (SELECT 1 FROM jobs.paused_types t WHERE t.type = waiting.type)  -- these wait on purpose
-    GROUP BY type
-"""
-FINISHED_LATELY: Final = """
-    -- Of the last jobs that were done or failed within the hour, at most so many: how many, and how many failed.
-    SELECT count(*) AS finished, count(*) FILTER (WHERE state = 'failed') AS failed FROM (
-        SELECT state FROM (
-            (SELECT state, finished_at FROM jobs.jobs
-             WHERE state = 'completed' AND finished_at > now() - interval '1 hour' ORDER BY finished_at DESC LIMIT $1)
-            UNION ALL
-            (SELECT state, finished_at FROM jobs.jobs
-             WHERE state = 'failed' AND finished_at > now() - interval '1 hour' ORDER BY finished_at DESC LIMIT $1)
-        ) both_states ORDER BY finished_at DESC LIMIT $1
-    ) lately
-"""
-FORGET_WORKERS: Final = "DELETE FROM jobs.workers WHERE seen_at < now() - interval '10 minutes'"
-ONE_PROBER: Final = "SELECT pg_try_advisory_xact_lock($1)"
-ADD_PROBES: Final = """
-    -- One probe for each type that has jobs out and each priority it uses, unless one was sent a moment ago.
-    INSERT INTO jobs.probes (id, type, priority)
-    SELECT gen_random_uuid(), o.type, o.priority
-    FROM (SELECT DISTINCT type, priority FROM jobs.jobs WHERE published_at IS NOT NULL AND finished_at IS NULL) o
-    WHERE NOT EXISTS (
-        SELECT 1 FROM jobs.probes p WHERE p.type = o.type AND p.priority = o.priority
-          AND p.sent_at > now() - $1 * interval '1 second'
-    )
-    RETURNING id, type, priority
-"""
-ANSWER_PROBE: Final = "UPDATE jobs.probes SET answered_at = now() WHERE id = $1 AND answered_at IS NULL"
-FORGET_PROBES: Final = "DELETE FROM jobs.probes WHERE sent_at < now() - interval '1 hour'"
-LOST: Final = """
-    -- Published before a probe that has come back, and since then neither reported on nor in any worker's hands.
-    -- `$1` seconds are what a report or a worker's word may take to get here.
-    SELECT j.id FROM jobs.jobs j
-    JOIN (SELECT type, priority, max(sent_at) AS sent_at FROM jobs.probes
-          WHERE answered_at < now() - $1 * interval '1 second' GROUP BY type, priority) proven
-      ON proven.type = j.type AND proven.priority = j.priority
-    WHERE j.published_at IS NOT NULL AND j.finished_at IS NULL
-      AND NOT EXISTS (SELECT 1 FROM jobs.paused_types t WHERE t.type = j.type)
-      AND greatest(j.published_at, j.heard_at, j.retry_at + $1 * interval '1 second') < proven.sent_at
-      AND NOT EXISTS (SELECT 1 FROM jobs.workers w
-                      WHERE w.seen_at > now() - $1 * interval '1 second' AND j.id = ANY (w.held))
-    LIMIT $2
-"""
-RESCUE: Final = """
-    -- To be published again under a new fence. An attempt that had begun and was never reported is made again.
-    UPDATE jobs.jobs SET state = 'pending', fence = fence + 1, published_at = NULL, claimed_until = NULL, run_at = NULL,
-           retry_at = NULL, attempt = CASE WHEN state = 'processing' THEN greatest(attempt - 1, 0) ELSE attempt END
-    WHERE id = ANY($1::uuid[])
-"""
-NOTE_MESSAGES: Final = """
-    INSERT INTO jobs.inbox (message_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING message_id
-"""
 ALL_COUNTS: Final = "SELECT state, sum(n)::bigint AS n FROM jobs.counters GROUP BY state"
-COUNTS_BY_TYPE: Final = "SELECT type, state, sum(n)::bigint AS n FROM jobs.counters GROUP BY type, state"
 _COLUMNS: Final = """id, type, priority, state, attempt, max_attempts, payload, cause, vendor_id, target, created_at,
     run_at, started_at, finished_at, run_ms, retry_at, result, error_class, error_message"""
 GET: Final = f"SELECT {_COLUMNS} FROM jobs.jobs WHERE id = $1"  # noqa: S608 - constants
@@ -216,7 +125,6 @@ BURY: Final = "INSERT INTO jobs.tombstones (job_id) SELECT * FROM unnest($1::uui
 DELETE_HISTORY: Final = "DELETE FROM jobs.history WHERE job_id = ANY($1::uuid[])"
 DELETE: Final = "DELETE FROM jobs.jobs WHERE id = ANY($1::uuid[])"
 FORGET_TOMBSTONES: Final = "DELETE FROM jobs.tombstones WHERE at < now() - interval '48 hours'"
-FORGET_MESSAGES: Final = "DELETE FROM jobs.inbox WHERE seen_at < now() - interval '48 hours'"
 ADD_AUDIT: Final = """
     INSERT INTO jobs.audit (id, account_id, role, action, job_id, detail, request_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -225,10 +133,6 @@ ADD_AUDIT: Final = """
 T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
-ACTIVE_SECONDS: Final = 35
-_LATELY_AT_MOST: Final = 2000
-_PROBER_KEY: Final = 0x9B0B
-_OUT: Final = frozenset({JobState.PENDING, JobState.PROCESSING, JobState.RETRYING})
 
 
 async def in_ledger(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -258,26 +162,6 @@ class DueJob:
     cause: UUID | None
     caused_at: datetime
     traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """A probe to be sent through a work queue."""
-
-    id: UUID
-    type: str
-    priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """A worker as it last told of itself; `held` are the jobs in its hands."""
-
-    worker: str
-    version: str
-    types: Sequence[str]
-    held: Sequence[UUID]
-    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,73 +279,11 @@ class Ledger:
         await self._add_history(conn, history)
         await self._count(conn, deltas)
 
-    async def see_worker(self, conn: Connection, seen: WorkerSeen) -> None:
-        """Note that a worker lives, and what it holds."""
-        held = [attempt.job_id for attempt in seen.held]
-        await conn.execute(SEE_WORKER, seen.worker, seen.version, list(seen.types), held)
-
-    async def active_workers(self, conn: Connection) -> int:
-        """Workers seen in the last half minute (and a heartbeat's slack)."""
-        return int(await conn.fetchval(COUNT_WORKERS, ACTIVE_SECONDS))
-
-    async def workers(self, conn: Connection) -> list[WorkerView]:
-        """Every worker seen in the last ten minutes."""
-        return [WorkerView(**row) for row in await conn.fetch(LIST_WORKERS)]
-
-    async def active_by_type(self, conn: Connection) -> dict[str, int]:
-        """Active workers that read each type; a type nobody reads is left out."""
-        return {row["type"]: row["n"] for row in await conn.fetch(ACTIVE_BY_TYPE, ACTIVE_SECONDS)}
-
-    async def oldest_waiting(self, conn: Connection, types: Sequence[str]) -> dict[str, float]:
-        """Seconds that the oldest due job of each type has waited for its first attempt; types without one left out."""
-        return {row["type"]: row["seconds"] for row in await conn.fetch(OLDEST_WAITING, types)}
-
-    async def finished_lately(self, conn: Connection) -> tuple[int, int]:
-        """(done or failed, failed) of the last 2,000 jobs that ended so within the hour."""
-        row = await conn.fetchrow(FINISHED_LATELY, _LATELY_AT_MOST)
-        assert row is not None
-        return row["finished"], row["failed"]
-
-    async def add_probes(self, conn: Connection, *, every_seconds: float) -> list[Probe]:
-        """Write the probes that are due; none when another ledger process is at it."""
-        if not await conn.fetchval(ONE_PROBER, _PROBER_KEY):
-            return []
-        await conn.execute(FORGET_PROBES)
-        await conn.execute(FORGET_WORKERS)
-        return [Probe(**row) for row in await conn.fetch(ADD_PROBES, every_seconds)]
-
-    async def answer_probe(self, conn: Connection, probe_id: UUID) -> None:
-        """Note that a probe came back; a second answer changes nothing."""
-        await conn.execute(ANSWER_PROBE, probe_id)
-
-    async def rescue(self, conn: Connection, *, silence_seconds: float, limit: int) -> list[Standing]:
-        """Send jobs round again that are lost: out, behind a proven probe, unreported and in nobody's hands."""
-        ids = [row["id"] for row in await conn.fetch(LOST, silence_seconds, limit)]
-        locked = await self.lock(conn, ids)
-        # What was reported between the search and the lock is lost no more.
-        still = [row["id"] for row in await conn.fetch(LOST, silence_seconds, limit) if row["id"] in locked]
-        lost = [locked[id_] for id_ in still if locked[id_].state in _OUT]
-        if lost:
-            await conn.execute(RESCUE, [job.id for job in lost])
-            history = [
-                HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="rescued", fence=job.fence + 1)
-                for job in lost
-            ]
-            await self._add_history(conn, history)
-            deltas = CounterDeltas()
-            for job in lost:
-                deltas.moved(job.type, before=job.state, after=JobState.PENDING)
-            await self._count(conn, deltas)
-        return lost
-
     async def reopen(self, conn: Connection, job: Standing, *, attempts: int, actor: str) -> None:
         """Send a locked final job round again, in the name of `actor`."""
         await conn.execute(REOPEN, job.id, attempts)
         entry = HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="retried_by_hand", actor=actor)
-        await self._add_history(conn, [entry])
-        deltas = CounterDeltas()
-        deltas.moved(job.type, before=job.state, after=JobState.PENDING)
-        await self._count(conn, deltas)
+        await self.note_moves(conn, [entry], [(job.type, job.state, JobState.PENDING)])
 
     async def claim_due(self, conn: Connection, limit: int) -> list[DueJob]:
         """Take jobs to publish, and move scheduled ones to pending."""
@@ -474,11 +296,6 @@ class Ledger:
                 deltas.moved(row["type"], before=JobState.SCHEDULED, after=JobState.PENDING)
             await self._count(conn, deltas)
         return due
-
-    async def next_due_at(self, conn: Connection) -> datetime | None:
-        """When the next unpublished job is due; in the past when one waits for its claim to end."""
-        at: datetime | None = await conn.fetchval(NEXT_DUE)
-        return at
 
     async def mark_published(self, conn: Connection, published: Sequence[DueJob]) -> None:
         """Note which jobs the broker has confirmed, as they were when they were published."""
@@ -493,17 +310,9 @@ class Ledger:
         """Whether a job of this type and target is under way."""
         return await conn.fetchval(OPEN_FOR_TARGET, work.type, target) is not None
 
-    async def first_seen(self, conn: Connection, messages: Sequence[UUID]) -> frozenset[UUID]:
-        """Note messages in the inbox; returns those that were not there."""
-        return frozenset(row["message_id"] for row in await conn.fetch(NOTE_MESSAGES, messages))
-
     async def counts(self, conn: Connection) -> list[tuple[str, int]]:
         """(state, jobs kept) over all types."""
         return [(row["state"], row["n"]) for row in await conn.fetch(ALL_COUNTS)]
-
-    async def counts_by_type(self, conn: Connection) -> list[tuple[str, str, int]]:
-        """(type, state, jobs kept)."""
-        return [(row["type"], row["state"], row["n"]) for row in await conn.fetch(COUNTS_BY_TYPE)]
 
     async def get(self, conn: Connection, job_id: UUID) -> JobView | None:
         """One job."""
@@ -545,24 +354,35 @@ class Ledger:
         await self._count(conn, deltas)
         return len(ids)
 
-    async def forget_old_marks(self, conn: Connection) -> None:
-        """Drop tombstones and inbox rows older than any late message."""
+    async def forget_tombstones(self, conn: Connection) -> None:
+        """Drop tombstones older than any late message."""
         await conn.execute(FORGET_TOMBSTONES)
-        await conn.execute(FORGET_MESSAGES)
 
     async def audit(
         self,
         conn: Connection,
-        *,
-        account_id: UUID,
-        role: str,
+        by: Identity,
         action: str,
-        job_id: UUID | None,
+        *,
+        job_id: UUID | None = None,
         detail: dict[str, Any],
         request_id: str | None,
     ) -> None:
         """Note what a person did, in the transaction that does it."""
-        await conn.execute(ADD_AUDIT, new_id(), account_id, role, action, job_id, detail, request_id)
+        await conn.execute(ADD_AUDIT, new_id(), by.account_id, by.role.value, action, job_id, detail, request_id)
+
+    async def note_moves(
+        self, conn: Connection, history: Sequence[HistoryEntry], moves: Iterable[tuple[str, JobState, JobState]]
+    ) -> None:
+        """Write the history and move the counters of jobs that a feature's own statement has just changed.
+
+        Each move is (type, state before, state after).
+        """
+        await self._add_history(conn, history)
+        deltas = CounterDeltas()
+        for job_type, before, after in moves:
+            deltas.moved(job_type, before=before, after=after)
+        await self._count(conn, deltas)
 
     async def _add_history(self, conn: Connection, history: Sequence[HistoryEntry]) -> None:
         if not history:

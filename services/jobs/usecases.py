@@ -10,10 +10,11 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from services.jobs.errors import AlreadyCleared, JobNotFound, NotRetryable, UnknownJobType
+from services.jobs.health.store import HealthStore
 from services.jobs.models import RETRYABLE_BY_HAND, JobState, Order, new_job, statistics
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Pruner
-from services.jobs.store import HistoryView, JobFilter, JobView, Ledger, WorkerView, in_ledger
+from services.jobs.store import HistoryView, JobFilter, JobView, Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.jobs import JOB_BY_TYPE
 from shared.db.pool import Connection, Pool, connection
@@ -56,25 +57,22 @@ class JobRequest:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkHealth:
-    """How the work goes: what monitoring judges. Every known type has its number."""
-
-    active_workers: dict[str, int]
-    """Workers seen lately, by type they read."""
-    oldest_waiting_seconds: dict[str, float]
-    """How long the oldest due job of a type has waited for its first attempt; 0 where none waits."""
-    finished_last_hour: int
-    """Jobs done or failed; at most the last 2,000 of them."""
-    failed_last_hour: int
-
-
 class JobsDesk:
     """The ledger as its api uses it. Every change is one transaction with its audit row."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, partitions: Partitions, pruner: Pruner, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        ledger: Ledger,
+        *,
+        health: HealthStore,
+        partitions: Partitions,
+        pruner: Pruner,
+        clock: Clock,
+    ) -> None:
         self._pool = pool
         self._ledger = ledger
+        self._health = health
         self._partitions = partitions
         self._pruner = pruner
         self._clock = clock
@@ -83,26 +81,7 @@ class JobsDesk:
         """Jobs kept, by state; `total` is the sum of all seven. Read from counters, never counted."""
         async with connection(self._pool) as conn:
             counted = statistics(await self._ledger.counts(conn))
-            return {**counted, "active_workers": await self._ledger.active_workers(conn)}
-
-    async def health(self) -> WorkHealth:
-        """Who works, what waits and what failed, read from indexes whatever the number of jobs."""
-        types = list(WORK_BY_TYPE)
-        async with connection(self._pool) as conn:
-            active = await self._ledger.active_by_type(conn)
-            waiting = await self._ledger.oldest_waiting(conn, types)
-            finished, failed = await self._ledger.finished_lately(conn)
-        return WorkHealth(
-            active_workers={kind: active.get(kind, 0) for kind in types},
-            oldest_waiting_seconds={kind: round(waiting.get(kind, 0.0), 1) for kind in types},
-            finished_last_hour=finished,
-            failed_last_hour=failed,
-        )
-
-    async def workers(self) -> Sequence[WorkerView]:
-        """Every worker that told of itself in the last ten minutes, by name."""
-        async with connection(self._pool) as conn:
-            return await self._ledger.workers(conn)
+            return {**counted, "active_workers": await self._health.active_workers(conn)}
 
     async def latest(self, state: JobState) -> list[ShownJob]:
         """The last 100 completed or 50 failed jobs, newest first."""
@@ -140,7 +119,9 @@ class JobsDesk:
             await self._ledger.reopen(
                 conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=f"{by.role} {by.account_id}"
             )
-            await self._audit(conn, by, "job.retry", job_id, {"was": job.state.value}, request_id)
+            await self._ledger.audit(
+                conn, by, "job.retry", job_id=job_id, detail={"was": job.state.value}, request_id=request_id
+            )
 
         await in_ledger(self._pool, reopen)
         return await self.get(job_id)
@@ -149,7 +130,7 @@ class JobsDesk:
         """Delete all final jobs; returns how many. Open ones stay."""
         cleared = await self._pruner.clear_history()
         async with connection(self._pool) as conn:
-            await self._audit(conn, by, "jobs.clear_history", None, {"cleared": cleared}, request_id)
+            await self._ledger.audit(conn, by, "jobs.clear_history", detail={"cleared": cleared}, request_id=request_id)
         return cleared
 
     async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> ShownJob:
@@ -190,7 +171,9 @@ class JobsDesk:
 
         async def write(conn: Connection) -> None:
             if await self._ledger.insert(conn, [job], claim_seconds=0):
-                await self._audit(conn, by, "job.enqueue", job.id, {"type": job.type}, request_id)
+                await self._ledger.audit(
+                    conn, by, "job.enqueue", job_id=job.id, detail={"type": job.type}, request_id=request_id
+                )
             elif await self._ledger.get(conn, job.id) is None:
                 raise AlreadyCleared("This idempotency key was used today for a job that is done and cleared away.")
 
@@ -200,22 +183,3 @@ class JobsDesk:
     async def _with_history(self, conn: Connection, jobs: Sequence[JobView]) -> list[ShownJob]:
         history = await self._ledger.history(conn, [job.id for job in jobs]) if jobs else {}
         return [ShownJob(job, history[job.id]) for job in jobs]
-
-    async def _audit(
-        self,
-        conn: Connection,
-        by: Identity,
-        action: str,
-        job_id: UUID | None,
-        detail: dict[str, Any],
-        request_id: str | None,
-    ) -> None:
-        await self._ledger.audit(
-            conn,
-            account_id=by.account_id,
-            role=by.role.value,
-            action=action,
-            job_id=job_id,
-            detail=detail,
-            request_id=request_id,
-        )

@@ -58,7 +58,9 @@ class ControlDesk:
             else:
                 await self._ledger.save(conn, before, [], [entry])
             await self._store.add_cancels(conn, [(job_id, job.fence)])
-            await self._audit(conn, by, "job.cancel", job_id, {"state": job.state.value}, request_id)
+            await self._ledger.audit(
+                conn, by, "job.cancel", job_id=job_id, detail={"state": job.state.value}, request_id=request_id
+            )
             return job.state
 
         return await in_ledger(self._pool, write)
@@ -69,7 +71,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.pause(conn, job_type, _name(by)):
-                await self._audit(conn, by, "job_type.pause", None, {"type": job_type}, request_id)
+                await self._ledger.audit(conn, by, "job_type.pause", detail={"type": job_type}, request_id=request_id)
 
         await in_ledger(self._pool, write)
 
@@ -79,7 +81,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.resume(conn, job_type):
-                await self._audit(conn, by, "job_type.resume", None, {"type": job_type}, request_id)
+                await self._ledger.audit(conn, by, "job_type.resume", detail={"type": job_type}, request_id=request_id)
 
         await in_ledger(self._pool, write)
 
@@ -113,31 +115,12 @@ class ControlDesk:
             for job in failed:
                 await self._ledger.reopen(conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=_name(by))
             await self._store.spread(conn, [job.id for job in failed], per_second=per_second)
-            detail: dict[str, object] = {"jobs": len(failed), "type": where.type, "error_class": where.error_class}
-            await self._audit(conn, by, "jobs.retry", None, detail, request_id)
+            detail = {"jobs": len(failed), "type": where.type, "error_class": where.error_class}
+            await self._ledger.audit(conn, by, "jobs.retry", detail=detail, request_id=request_id)
             return len(failed)
 
         jobs = await in_ledger(self._pool, write)
         return BulkRetry(jobs, round(jobs / per_second, 1), is_dry_run)
-
-    async def _audit(
-        self,
-        conn: Connection,
-        by: Identity,
-        action: str,
-        job_id: UUID | None,
-        detail: dict[str, object],
-        request_id: str | None,
-    ) -> None:
-        await self._ledger.audit(
-            conn,
-            account_id=by.account_id,
-            role=by.role.value,
-            action=action,
-            job_id=job_id,
-            detail=detail,
-            request_id=request_id,
-        )
 
 
 def _name(by: Identity) -> str:

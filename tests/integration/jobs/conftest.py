@@ -9,8 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.jobs import ledger
-from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger, make_pruner
+from services.jobs.parts import make_desk
 from services.jobs.settings import Settings
 from services.jobs.store import JobFilter
 from services.jobs.usecases import JobsDesk, ShownJob
@@ -56,8 +55,7 @@ async def link(vhost: Vhost) -> AsyncIterator[Broker]:
 
 @pytest.fixture
 def desk(pool: Pool, settings: Settings) -> JobsDesk:
-    store, partitions = make_ledger(), Partitions(pool, utc_now)
-    return JobsDesk(pool, store, partitions, make_pruner(pool, store, partitions, settings), utc_now)
+    return make_desk(pool, settings)
 
 
 @dataclass

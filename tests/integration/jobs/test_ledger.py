@@ -9,15 +9,13 @@ from pamqp.commands import Basic
 
 from services.jobs.models import JobState, Order, new_job
 from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger, make_pruner
-from services.jobs.recorder import Recorder
+from services.jobs.parts import make_ledger, make_pruner, make_recorder
 from services.jobs.settings import Settings
 from services.jobs.store import JobFilter, in_ledger
 from services.jobs.usecases import JobRequest, JobsDesk
 from shared.clock import utc_now
 from shared.contracts import events, jobs
 from shared.contracts.reports import AttemptReport, Outcome
-from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from shared.errors import Unavailable
 from shared.ids import new_id
@@ -85,7 +83,7 @@ async def test_reports_that_come_twice_count_once(pool: Pool, settings: Settings
         worker="w",
         started_at=utc_now(),
     )
-    recorder = Recorder(pool, ledger, Outbox("jobs"), utc_now)
+    recorder = make_recorder(pool, ledger)
     message = delivered([report])
     await recorder.handle([message, message])
     await recorder.handle([message])
@@ -102,7 +100,7 @@ async def test_writers_of_the_same_jobs_in_other_orders_all_succeed(pool: Pool) 
     await partitions.ensure_for(job.id for job in made)
     await asyncio.gather(*(in_ledger(pool, partial(ledger.insert, new=order)) for order in (made, made[::-1], made)))
     assert await counted(pool) == {"pending": 40}
-    recorder = Recorder(pool, ledger, Outbox("jobs"), utc_now)
+    recorder = make_recorder(pool, ledger)
 
     def report(index: int, attempt: int) -> AttemptReport:
         return AttemptReport(
@@ -231,7 +229,7 @@ async def test_pruning_keeps_each_state_as_long_as_it_is_to_be_kept_and_drops_em
 ) -> None:
     clock = Calendar()
     ledger, partitions = make_ledger(), Partitions(pool, clock)
-    recorder = Recorder(pool, ledger, Outbox("jobs"), clock)
+    recorder = make_recorder(pool, ledger, clock)
     today = clock.now
     for days_ago in (40, 20, 3, 0):
         clock.now = today - timedelta(days=days_ago)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.jobs.parts import make_ledger
+from services.jobs.rescue.store import RescueStore
 from services.jobs.usecases import JobsDesk
 from shared.clock import utc_now
 from shared.contracts import jobs
@@ -20,7 +21,9 @@ __all__ = ["api"]
 async def see(pool: Pool, worker: str, *types: str, held: UUID | None = None) -> None:
     attempts = () if held is None else (HeldAttempt(job_id=held, fence=1, attempt=1),)
     async with pool.acquire() as conn:
-        await make_ledger().see_worker(conn, WorkerSeen(worker=worker, version="1.2", types=types, held=attempts))
+        await RescueStore(make_ledger()).see_worker(
+            conn, WorkerSeen(worker=worker, version="1.2", types=types, held=attempts)
+        )
 
 
 async def health(api: Api) -> dict[str, Any]:

@@ -11,9 +11,11 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from services.jobs.health.store import HealthStore
+from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import Order, new_job
 from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger
+from services.jobs.parts import make_ledger, make_recorder
 from services.jobs.recorder import Recorder
 from services.jobs.routes import routes
 from services.jobs.store import in_ledger
@@ -22,7 +24,6 @@ from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.contracts.base import Audience, Job
 from shared.contracts.reports import AttemptError, AttemptReport, Outcome
-from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from shared.ids import new_id
 from shared.web.identity import HEADER, Identity, Role, identity_middleware, sign
@@ -88,11 +89,11 @@ class Api:
 @pytest.fixture
 async def api(pool: Pool, desk: JobsDesk) -> AsyncIterator[Api]:
     app = new_app(middlewares=[identity_middleware(service="jobs", key=KEY)])
-    app.add_routes(routes(desk))
+    app.add_routes(routes(desk, HealthDesk(pool, HealthStore())))
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serving(app, host="127.0.0.1", port=0))
         session = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
-        yield Api(session, pool, Recorder(pool, make_ledger(), Outbox("jobs"), utc_now))
+        yield Api(session, pool, make_recorder(pool, make_ledger()))
 
 
 def _report(job_id: UUID, attempt: int, outcome: Outcome) -> AttemptReport:

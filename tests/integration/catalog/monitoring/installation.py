@@ -8,14 +8,15 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.jobs.health.store import HealthStore
+from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import Order, new_job
 from services.jobs.partitions import Partitions
-from services.jobs.parts import make_ledger, make_pruner
-from services.jobs.recorder import Recorder
+from services.jobs.parts import make_desk, make_ledger, make_recorder
+from services.jobs.rescue.store import RescueStore
 from services.jobs.routes import routes as jobs_routes
 from services.jobs.settings import Settings as JobsSettings
 from services.jobs.store import in_ledger
-from services.jobs.usecases import JobsDesk
 from services.scheduler.routes import new_api
 from services.scheduler.schedule import read_schedule
 from services.scheduler.usecases import Schedules
@@ -67,7 +68,9 @@ class Work:
     async def see(self, worker: str, *types: str) -> None:
         """Note that a worker lives."""
         async with self.pool.acquire() as conn:
-            await make_ledger().see_worker(conn, WorkerSeen(worker=worker, version="1", types=types, held=()))
+            await RescueStore(make_ledger()).see_worker(
+                conn, WorkerSeen(worker=worker, version="1", types=types, held=())
+            )
 
     async def forget(self, worker: str) -> None:
         """Let a worker have been silent for a minute."""
@@ -97,7 +100,7 @@ class Work:
             worker="w",
             started_at=utc_now(),
         )
-        await recorded(Recorder(self.pool, make_ledger(), Outbox("jobs"), utc_now), [report])
+        await recorded(make_recorder(self.pool, make_ledger()), [report])
 
     async def see_all(self) -> None:
         """One worker process for every reader of the topology."""
@@ -108,10 +111,8 @@ class Work:
 def jobs_app(pool: Pool, settings: JobsSettings) -> web.Application:
     """The jobs api."""
     assert settings.jobs_key is not None
-    ledger, partitions = make_ledger(), Partitions(pool, utc_now)
-    desk = JobsDesk(pool, ledger, partitions, make_pruner(pool, ledger, partitions, settings), utc_now)
     app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
-    app.add_routes(jobs_routes(desk))
+    app.add_routes(jobs_routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
     return app
 
 

@@ -5,7 +5,8 @@ from typing import Final
 from prometheus_client import Counter
 
 from services.jobs.publishing import JobPublisher
-from services.jobs.store import Ledger, in_ledger
+from services.jobs.rescue.store import RescueStore
+from services.jobs.store import in_ledger
 from shared.db.pool import Pool
 from shared.errors import Unavailable
 from shared.log import get_logger
@@ -30,7 +31,7 @@ class Rescuer:
     def __init__(
         self,
         pool: Pool,
-        ledger: Ledger,
+        store: RescueStore,
         publisher: Publisher,
         jobs: JobPublisher,
         *,
@@ -38,7 +39,7 @@ class Rescuer:
         silence_seconds: float,
     ) -> None:
         self._pool = pool
-        self._ledger = ledger
+        self._store = store
         self._publisher = publisher
         self._jobs = jobs
         self._probe_seconds = probe_seconds
@@ -49,7 +50,7 @@ class Rescuer:
         await self._probe()
         lost = await in_ledger(
             self._pool,
-            lambda conn: self._ledger.rescue(conn, silence_seconds=self._silence_seconds, limit=BATCH),
+            lambda conn: self._store.rescue(conn, silence_seconds=self._silence_seconds, limit=BATCH),
         )
         for job in lost:
             RESCUED.labels(job.type).inc()
@@ -61,7 +62,7 @@ class Rescuer:
     async def _probe(self) -> None:
         """A probe that is not confirmed stays unanswered; the next one does its work."""
         probes = await in_ledger(
-            self._pool, lambda conn: self._ledger.add_probes(conn, every_seconds=self._probe_seconds)
+            self._pool, lambda conn: self._store.add_probes(conn, every_seconds=self._probe_seconds)
         )
         for probe in probes:
             try:

@@ -1,0 +1,1 @@
+"""How the work goes: who works, what waits, what failed."""

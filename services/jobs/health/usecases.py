@@ -1,0 +1,48 @@
+"""What monitoring and operators ask about the work as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.jobs.health.store import HealthStore, WorkerView
+from shared.db.pool import Pool, connection
+from shared.messaging.topology import WORK_BY_TYPE
+
+
+@dataclass(frozen=True, slots=True)
+class WorkHealth:
+    """How the work goes: what monitoring judges. Every known type has its number."""
+
+    active_workers: dict[str, int]
+    """Workers seen lately, by type they read."""
+    oldest_waiting_seconds: dict[str, float]
+    """How long the oldest due job of a type has waited for its first attempt; 0 where none waits."""
+    finished_last_hour: int
+    """Jobs done or failed; at most the last 2,000 of them."""
+    failed_last_hour: int
+
+
+class HealthDesk:
+    """How the work goes; reads only."""
+
+    def __init__(self, pool: Pool, store: HealthStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def health(self) -> WorkHealth:
+        """Who works, what waits and what failed, read from indexes whatever the number of jobs."""
+        types = list(WORK_BY_TYPE)
+        async with connection(self._pool) as conn:
+            active = await self._store.active_by_type(conn)
+            waiting = await self._store.oldest_waiting(conn, types)
+            finished, failed = await self._store.finished_lately(conn)
+        return WorkHealth(
+            active_workers={kind: active.get(kind, 0) for kind in types},
+            oldest_waiting_seconds={kind: round(waiting.get(kind, 0.0), 1) for kind in types},
+            finished_last_hour=finished,
+            failed_last_hour=failed,
+        )
+
+    async def workers(self) -> Sequence[WorkerView]:
+        """Every worker that told of itself in the last ten minutes, by name."""
+        async with connection(self._pool) as conn:
+            return await self._store.workers(conn)
