@@ -1,8 +1,9 @@
-"""What a file is, by its first bytes: all the parent process ever looks at. Imports no decoder."""
+"""Refusing a file by its length and first bytes: all the parent process ever looks at. Imports no decoder."""
 
 from typing import Final
 
 from services.imaging.errors import ImageTooLarge, InvalidImage
+from shared.picture_kinds import sniff
 
 MAX_BYTES: Final = 15_000_000
 
@@ -18,22 +19,6 @@ _KNOWN_STARTS: Final = {
 """Files people send by mistake, by their first bytes."""
 
 
-def sniff(original: bytes) -> str | None:
-    """Pillow's name of the format the first bytes announce, if it is one we read."""
-    head = original[:32]
-    if head.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[4:12] in (b"ftypavif", b"ftypavis") or (head[4:12] == b"ftypmif1" and b"avif" in head[16:]):
-        return "AVIF"
-    return None
-
-
 def check_size_and_kind(original: bytes) -> str:
     """Say which format a file has, from its length and first bytes only.
 
@@ -45,11 +30,6 @@ def check_size_and_kind(original: bytes) -> str:
     if kind is None:
         raise InvalidImage(f"The file is {_guess(original)}; JPEG, PNG, WebP, AVIF and GIF are taken.")
     return kind
-
-
-def extension_of(kind: str) -> str:
-    """The file name extension of a kind that `sniff` names."""
-    return {"JPEG": "jpg"}.get(kind, kind.lower())
 
 
 def _guess(original: bytes) -> str:

@@ -17,8 +17,9 @@ from typing import Final
 from PIL import Image, ImageCms
 
 from services.imaging.errors import ImageTooLarge, InvalidImage
-from services.imaging.kinds import check_size_and_kind, extension_of
+from services.imaging.kinds import check_size_and_kind
 from services.imaging.models import FORMATS, PRESETS, Format, Rendered, RenderedFile
+from shared.picture_kinds import extension_of
 
 MAX_PIXELS: Final = 40_000_000
 MAX_PLACEHOLDER_CHARS: Final = 400

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.imaging.errors import InvalidImage
-from services.imaging.kinds import MAX_BYTES, check_size_and_kind, extension_of
+from services.imaging.kinds import MAX_BYTES, check_size_and_kind
 from services.imaging.models import ProcessedImage, Rendered, Rendition, content_hash, rendition_key
 from services.imaging.renderer import Renderer
 from shared.blobs import Blobs, content_key
 from shared.outbound import Outbound
+from shared.picture_kinds import extension_of
 
 UPLOAD_PREFIX: Final = "blob:"
 """How `source` names an object of our own; anything else is a URL."""

@@ -8,9 +8,9 @@ from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from services.catalog.images.errors import NotAnImage
-from services.catalog.images.kinds import HEAD_BYTES, extension_of
 from services.catalog.images.models import MAX_UPLOAD_BYTES
 from shared.errors import FieldError, InvalidInput, Unparsable
+from shared.picture_kinds import HEAD_BYTES, extension_of, sniff
 
 RECEIVE_SECONDS: Final = 60.0
 MAX_ALT_BYTES: Final = 1200
@@ -60,18 +60,18 @@ async def _read_parts(request: web.Request) -> Upload:
 
 async def _read_file(part: BodyPartReader) -> tuple[bytes, str]:
     content = bytearray()
-    extension: str | None = None
+    kind: str | None = None
     while chunk := await part.read_chunk(_CHUNK_BYTES):
         content += chunk
-        if extension is None and len(content) >= HEAD_BYTES:
-            extension = extension_of(bytes(content[:HEAD_BYTES]))
-            if extension is None:
+        if kind is None and len(content) >= HEAD_BYTES:
+            kind = sniff(bytes(content[:HEAD_BYTES]))
+            if kind is None:
                 raise NotAnImage
         if len(content) > MAX_UPLOAD_BYTES:
             raise web.HTTPRequestEntityTooLarge(MAX_UPLOAD_BYTES, len(content))
-    if extension is None:
+    if kind is None:
         raise NotAnImage
-    return bytes(content), extension
+    return bytes(content), extension_of(kind)
 
 
 async def _read_text(part: BodyPartReader) -> str:

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from services.imaging.errors import ImageTooLarge, InvalidImage
-from services.imaging.kinds import MAX_BYTES, sniff
+from services.imaging.kinds import MAX_BYTES
 from services.imaging.models import Format, Rendered
 from services.imaging.thumbnails import MAX_PLACEHOLDER_CHARS, render
+from shared.picture_kinds import sniff
 from tests import pictures
 
 
