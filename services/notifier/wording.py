@@ -3,29 +3,7 @@
 import unicodedata
 from typing import NamedTuple
 
-_MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3} | dict.fromkeys(
-    (
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ),
-    0,
-)
-"""ISO 4217 currencies whose smallest unit is not a hundredth."""
+from shared.currencies import minor_digits
 
 _BREAKS = {"Cc", "Zl", "Zp"}
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -106,6 +84,6 @@ def paragraphs(text: str) -> str:
 
 def money(amount_minor: int, currency: str) -> str:
     """`(123456, "EUR")` as `EUR 1,234.56`."""
-    digits = _MINOR_DIGITS.get(currency, 2)
+    digits = minor_digits(currency)
     major, minor = divmod(amount_minor, 10**digits)
     return f"{currency} {major:,}" + (f".{minor:0{digits}d}" if digits else "")

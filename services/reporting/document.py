@@ -4,36 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final, assert_never
+from typing import assert_never
 
 from services.reporting.models import DailyMetrics, DailySales, Report, Sales
 from shared.contracts.base import Money
-
-_DECIMALS: Final = {
-    **dict.fromkeys(
-        (
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}
-"""Digits after the point where they are not two (ISO 4217)."""
+from shared.currencies import minor_digits
 
 Cell = str | int | Decimal | date
 
@@ -95,7 +70,7 @@ def document_of(report: Report) -> Document:
 
 def decimal_of(money: Money) -> Decimal:
     """An amount in whole units, with as many decimals as its currency has."""
-    return Decimal(money.amount_minor).scaleb(-_DECIMALS.get(money.currency, 2))
+    return Decimal(money.amount_minor).scaleb(-minor_digits(money.currency))
 
 
 def _spoken(amounts: Iterable[Money]) -> str:
