@@ -7,7 +7,7 @@ from aiohttp import web
 
 from shared.errors import Stale
 
-_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
+_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})(?:\.\d{1,18})*"')
 
 
 class VersionMismatch(Stale):
@@ -17,7 +17,10 @@ class VersionMismatch(Stale):
 
 
 def expected_version(request: web.Request) -> int:
-    """The version in `If-Match`. Raises 428 when there is none, `VersionMismatch` when it is no version of ours."""
+    """The row's version in `If-Match`: the first part of an ETag, since a product's tells of its stock and vendor too.
+
+    Raises 428 when there is none, `VersionMismatch` when it is no ETag of ours.
+    """
     given = request.headers.get("If-Match")
     if given is None:
         raise web.HTTPPreconditionRequired(reason="Send If-Match with the ETag of what you read.")

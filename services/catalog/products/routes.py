@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 from uuid import UUID
 
 from aiohttp import web
@@ -47,12 +46,10 @@ from services.catalog.products.schemas import (
     timeline_entry,
 )
 from services.catalog.products.usecases import Products
-from services.catalog.versions import VersionMismatch
+from services.catalog.versions import expected_version
 from shared.encoding import to_json
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
-
-_ETAG: Final = re.compile(r'(?:W/)?"(\d{1,9})(?:\.\d{1,18})*"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,20 +187,6 @@ class ProductRoutes:
             vendor_row(product.vendor.id): product.vendor.version,
         }
         return Loaded(Answer(to_json(product_for_all(product)), f'"{product.etag}"'), rows)
-
-
-def expected_version(request: web.Request) -> int:
-    """The product's version in `If-Match`: the ETag's first part, since stock moves without the product changing.
-
-    Raises 428 when there is none, `VersionMismatch` when it is no ETag of ours.
-    """
-    given = request.headers.get("If-Match")
-    if given is None:
-        raise web.HTTPPreconditionRequired(reason="Send If-Match with the ETag of what you read.")
-    match = _ETAG.fullmatch(given.strip())
-    if match is None:
-        raise VersionMismatch("If-Match names no version of this.")
-    return int(match[1])
 
 
 def _vendor_id(request: web.Request) -> UUID:
