@@ -49,11 +49,6 @@ class Home:
         """The object store."""
         return self.folder / "blobs"
 
-    @property
-    def state(self) -> Path:
-        """A folder per process for its small state, kept over its restarts."""
-        return self.folder / "state"
-
     def prepare(self) -> None:
         """Make the folders that must exist before anything starts."""
         for folder in (self.folder, self.secrets):

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from deploy.local.ports import free_ports
 from deploy.local.supervisor import Program
@@ -42,7 +41,7 @@ BLUEPRINTS = (
         "catalog-worker",
         ("services.catalog", "worker"),
         schema="catalog",
-        reads=(RETRIES, OUTBOUND, BLOBS, ZONE),
+        reads=(RETRIES, ZONE),
     ),
     Blueprint(
         "notifier",
@@ -50,7 +49,7 @@ BLUEPRINTS = (
         schema="notifier",
         serves="notifier",
         calls=("catalog",),
-        reads=(RETRIES, OUTBOUND, PUBLIC, *SMTP),
+        reads=(RETRIES, PUBLIC, *SMTP),
     ),
     Blueprint("imaging", ("services.imaging",), reads=(RETRIES, OUTBOUND, BLOBS)),
     Blueprint(
@@ -58,7 +57,7 @@ BLUEPRINTS = (
         ("services.reporting",),
         schema="reporting",
         serves="reporting",
-        reads=(RETRIES, BLOBS, ZONE),
+        reads=(RETRIES, ZONE),
     ),
     Blueprint(
         "scheduler",
@@ -73,7 +72,7 @@ BLUEPRINTS = (
         schema="catalog",
         serves="catalog",
         calls=("jobs", "notifier", "reporting", "scheduler"),
-        reads=(RETRIES, OUTBOUND, PUBLIC, BLOBS, ZONE),
+        reads=(RETRIES, PUBLIC, BLOBS, ZONE),
     ),
 )
 """In the order of starting: who is called before who calls. They stop in reverse."""
@@ -104,7 +103,6 @@ class Wiring:
     keys: Mapping[str, str]
     common: Mapping[str, str]
     base: Mapping[str, str]
-    state: Path
     urls: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -153,7 +151,6 @@ def environment_of(replica: Replica, wiring: Wiring) -> dict[str, str]:
         **wiring.base,
         "SOUK_AMQP_URL": wiring.amqp_urls[plan.name],
         "SOUK_OPS_PORT": str(replica.ops_port),
-        "SOUK_STATE_DIR": str(wiring.state / replica.name),
         **{name: wiring.common[name] for name in plan.reads},
     }
     if plan.schema:

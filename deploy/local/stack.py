@@ -322,7 +322,6 @@ def _wiring(
             "SOUK_MAIL_FROM": settings.mail_from,
         },
         base={**_machine(settings), "SOUK_LOG_FORMAT": "json", "SOUK_LOG_LEVEL": settings.log_level},
-        state=home.state,
     )
 
 

@@ -1,12 +1,12 @@
 """What the catalog's processes are told. Each gets what it needs: the relay holds no key of anybody."""
 
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
 from shared.settings import ServiceKey, ServiceSettings
+from shared.zones import ZoneName
 
 
 class Settings(ServiceSettings):
@@ -17,21 +17,21 @@ class Settings(ServiceSettings):
 
 
 class WorkerSettings(Settings):
-    """Settings of the worker, and of every process that touches pictures and the world outside."""
+    """Settings of the worker."""
 
-    blobs_url: str
-    """The object store (`shared.blobs`)."""
-    outbound_allow: tuple[str, ...] = ()
-    """Exact `host:port` targets that remote pictures and stock sources may reach although they are not public."""
-    time_zone: str = "UTC"
+    time_zone: ZoneName = "UTC"
+    """Whose nights are off-peak."""
     picture_patience_seconds: Annotated[float, Field(gt=0)] = 120.0
     """How long a picture may be pending before it is asked for again: twice the time limit of its job."""
-    state_dir: Path = Path(".souk/state/catalog-worker")
 
 
-class GatewaySettings(WorkerSettings):
+class GatewaySettings(Settings):
     """Settings of the gateway: its own key, and address and key of every service it passes requests to."""
 
+    blobs_url: str
+    """The object store (`shared.blobs`), where uploads go."""
+    time_zone: ZoneName = "UTC"
+    """Whose nights are off-peak."""
     public_url: str = "http://127.0.0.1:8080"
     """The gateway as people see it."""
     catalog_key: ServiceKey

@@ -1,7 +1,6 @@
 """The catalog worker on the real broker and database: its jobs, and the answers it applies."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -37,13 +36,12 @@ async def broker(vhost: Vhost) -> AsyncIterator[Broker]:
 
 
 @pytest.fixture
-async def working(database: Database, vhost: Vhost, broker: Broker, tmp_path: Path) -> AsyncIterator[None]:
+async def working(database: Database, vhost: Vhost, broker: Broker) -> AsyncIterator[None]:
     """A worker in the test's own loop."""
     settings = WorkerSettings.model_validate(
         {
             "amqp_url": vhost.amqp_url,
             "catalog_database_url": database.url("catalog"),
-            "blobs_url": (tmp_path / "blobs").as_uri(),
             "retry_tiers": TIERS,
             "ops_port": 0,
             "grace_seconds": 5,

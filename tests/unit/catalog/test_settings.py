@@ -28,10 +28,3 @@ NEEDED = {
 )
 def test_the_session_cookie_needs_https_but_on_this_machine(public_url: str, is_secure: bool) -> None:
     assert GatewaySettings.model_validate(NEEDED | {"public_url": public_url}).is_cookie_secure is is_secure
-
-
-def test_the_environment_lists_what_may_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in NEEDED.items():
-        monkeypatch.setenv(f"SOUK_{name.upper()}", value)
-    monkeypatch.setenv("SOUK_OUTBOUND_ALLOW", '["127.0.0.1:8443"]')
-    assert GatewaySettings.read().outbound_allow == ("127.0.0.1:8443",)

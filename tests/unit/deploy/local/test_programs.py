@@ -1,7 +1,5 @@
 """Which process sees what."""
 
-from pathlib import Path
-
 from deploy.local.programs import BLUEPRINTS, SERVICES, Wiring, environment_of, replicas_of, service_urls
 
 URLS = {service: f"http://127.0.0.1/{service}" for service in SERVICES}
@@ -11,7 +9,6 @@ WIRING = Wiring(
     keys={service: f"{service}-key" for service in SERVICES},
     common={name: name.lower() for each in BLUEPRINTS for name in each.reads},
     base={"PATH": "/bin"},
-    state=Path("/state"),
     urls=URLS,
 )
 ENVIRONMENTS = {each.name: environment_of(each, WIRING) for each in replicas_of({})}
@@ -62,13 +59,12 @@ def test_each_signs_in_to_the_broker_as_itself() -> None:
         assert environment["SOUK_AMQP_URL"] == f"amqp://{name}"
 
 
-def test_replicas_share_a_sign_in_but_neither_ports_nor_state() -> None:
+def test_replicas_share_a_sign_in_but_no_ports() -> None:
     replicas = replicas_of({"imaging": 3})
     imaging = [environment_of(each, WIRING) for each in replicas if each.blueprint.name == "imaging"]
     assert [each.name for each in replicas if each.blueprint.name == "imaging"] == ["imaging", "imaging-2", "imaging-3"]
     assert len({each["SOUK_AMQP_URL"] for each in imaging}) == 1
     assert len({each["SOUK_OPS_PORT"] for each in imaging}) == 3
-    assert len({each["SOUK_STATE_DIR"] for each in imaging}) == 3
 
 
 def test_a_service_is_found_at_its_first_replica() -> None:
