@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from services.jobs.models import JobState
 from services.jobs.store import HistoryView, JobView
 from shared.contracts.base import Priority
-from shared.web.bodies import Body, Query
+from shared.web.bodies import Body, Moment, Query
 
 
 class JobsQuery(Query):
@@ -59,7 +59,7 @@ class EnqueueBody(Body):
     payload: dict[str, JsonValue]
     priority: Priority | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
-    run_at: AwareDatetime | None = None
+    run_at: Moment | None = None
     idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 

@@ -1,19 +1,24 @@
 """Reading what a client sent: strictly, with a JSON pointer for each thing that is wrong."""
 
+import asyncio
 import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from shared.errors import FieldError, InvalidInput, Unparsable
 
 MAX_NESTING: Final = 64
 MAX_ERRORS: Final = 100
 """No answer lists more errors than anybody reads."""
+RECEIVE_SECONDS: Final = 60.0
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 B = TypeVar("B", bound=BaseModel)
@@ -29,6 +34,24 @@ class Query(BaseModel):
     """Base of query strings: text becomes numbers and flags; an unknown parameter is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _in_range(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("a time from 1970 to 9998")
+    return moment
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("one line of printable characters")
+    return text
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+"""A time that every zone and PostgreSQL can hold: at the ends of the calendar, conversions overflow."""
+ONE_LINE: Final = AfterValidator(_one_line)
+"""For text that stands in lines: names, titles, subjects."""
 
 
 async def read_body(request: web.Request, model: type[B]) -> B:
@@ -69,7 +92,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 async def _raw(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            return await request.read()
+    except TimeoutError as exc:
+        raise web.HTTPRequestTimeout from exc
     except web.HTTPException:
         raise
     except (ValueError, web.RequestPayloadError) as exc:  # e.g. a Content-Encoding that does not decode

@@ -112,7 +112,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     except web.HTTPException as exc:
         if exc.status < 400:  # a redirect is an answer
             raise
-        return _of_http_exception(exc, request)
+        return problem_for_http(exc, request)
     except Exception:
         log.exception("request_bug")
         return problem(
@@ -125,7 +125,7 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
     return response
 
 
-def _of_http_exception(exc: web.HTTPException, request: web.Request) -> web.Response:
+def problem_for_http(exc: web.HTTPException, request: web.BaseRequest) -> web.Response:
     """aiohttp's own errors: unknown route, method not allowed, body too large, bad multipart."""
     kept = {name: value for name, value in exc.headers.items() if name in ("Allow", "Retry-After")}
     details = {

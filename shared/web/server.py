@@ -1,7 +1,7 @@
 """Serving an application so that even what aiohttp answers by itself is a problem document."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
-from shared.web.problems import problem, problem_middleware
+from shared.web.problems import problem, problem_for_http, problem_middleware
 from shared.web.requests import request_middleware
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -54,6 +54,19 @@ class _ProblemHandler(RequestHandler):
         response = problem(status, detail, code=code, request_id=None, headers={"Server": SERVER_NAME})
         response.force_close()
         return response
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
+        """Answer what aiohttp raises outside of the middlewares (417), and hang up after a body that broke off.
+
+        Without `Connection: close` a client would send its next request into a connection that is going down.
+        """
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:
+            resp = problem_for_http(resp, request)
+        if not resp.prepared and request.content.exception() is not None:
+            resp.force_close()
+        return super().finish_response(request, resp, start_time)
 
 
 class _ProblemServer(web.Server):

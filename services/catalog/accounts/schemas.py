@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, EmailStr, StringConstraints, model_validator
+from pydantic import EmailStr, StringConstraints, model_validator
 
 from services.catalog.accounts.models import Account, ApiKey, Scope
-from shared.web.bodies import Body, Query
+from shared.web.bodies import ONE_LINE, Body, Moment, Query
 
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), ONE_LINE]
 NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=500)]
 GivenPassword = Annotated[str, StringConstraints(max_length=500)]
 
@@ -35,7 +35,7 @@ class NewApiKey(Body):
 
     name: Name
     scope: Literal["full", "read"] = "full"
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class ContactsQuery(Query):

@@ -5,14 +5,14 @@ from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.catalog.inventory.models import MAX_PIECES
 from services.catalog.orders.errors import OrderInTheFuture
 from services.catalog.orders.models import Order, Placing, Wanted
 from services.catalog.products.schemas import PriceBody
 from shared.clock import utc_now
-from shared.web.bodies import Body
+from shared.web.bodies import Body, Moment
 
 MAX_LINES: Final = 200
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
@@ -30,7 +30,7 @@ class OrderBody(Body):
     """An order of a channel, by the channel's own number."""
 
     external_id: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")]
-    placed_at: AwareDatetime | None = None
+    placed_at: Moment | None = None
     lines: Annotated[list[LineBody], Field(min_length=1, max_length=MAX_LINES)]
 
     def placing(self) -> Placing:

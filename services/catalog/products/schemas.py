@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from services.catalog.answers import PageQuery
 from services.catalog.audit import Entry
@@ -12,22 +12,14 @@ from services.catalog.products.models import MAX_PICTURES, Picture, Product, Sta
 from services.catalog.products.store import Changes, Filter
 from services.catalog.products.usecases import GivenPicture, Offer
 from shared.contracts.base import Money
-from shared.web.bodies import Body
+from shared.web.bodies import ONE_LINE, Body
 
 MAX_SAFE_INTEGER: Final = 2**53
 """Beyond it JSON readers disagree (RFC 8259, section 6)."""
 
 
-def _printable(text: str) -> str:
-    if not all(character.isprintable() for character in text):
-        raise ValueError("one line of printable characters")
-    return text
-
-
 Sku = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
-]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 Alt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from services.jobs.control.store import FailedFilter
-from shared.web.bodies import Body
+from shared.web.bodies import Body, Moment
 
 
 class RetryFailedBody(Body):
@@ -13,7 +13,7 @@ class RetryFailedBody(Body):
 
     type: Annotated[str, Field(max_length=100)] | None = None
     error_class: Annotated[str, Field(max_length=200)] | None = None
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
     dry_run: bool = True
 

@@ -1,5 +1,6 @@
 """What a client may send, and what it hears when it sends something else: never a 500."""
 
+import asyncio
 import gzip
 import io
 import zlib
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from pydantic import Field, JsonValue
 
-from shared.web.bodies import Body, Query, read_body, read_query
+from shared.web.bodies import ONE_LINE, Body, Moment, Query, read_body, read_query
 from shared.web.server import new_app, serving
 
 JSON = {"Content-Type": "application/json"}
@@ -31,6 +32,8 @@ class Example(Body):
     price: float = 0.0
     anything: JsonValue = None
     many: tuple[Inner, ...] = ()
+    line: Annotated[str, ONE_LINE] = ""
+    at: Moment | None = None
 
 
 class Filter(Query):
@@ -98,6 +101,11 @@ BODIES: dict[str, tuple[bytes, int, str | None]] = {
     "100,000 deep": (b"[" * 100_000 + b"]" * 100_000, 400, None),
     "100,000 deep, unfinished": (b'{"a":' * 100_000, 400, None),
     "too large": (b'{"text": "' + b"x" * (1024 * 1024) + b'"}', 413, None),
+    "a line with a break": (b'{"line": "a\\r\\nBcc: b"}', 422, "/line"),
+    "a time before time": (b'{"at": "0001-01-01T00:00:00+14:00"}', 422, "/at"),
+    "a time stored as -infinity": (b'{"at": "0001-01-01T00:00:00Z"}', 422, "/at"),
+    "a time after all times": (b'{"at": "9999-12-31T23:59:59-14:00"}', 422, "/at"),
+    "a time without a zone": (b'{"at": "2026-01-01T00:00:00"}', 422, "/at"),
     "pointers escape": (b'{"a~/b": 1}', 422, "/a~0~1b"),
 }
 
@@ -132,6 +140,22 @@ async def test_a_body_that_is_not_what_its_headers_say_is_refused(
     client: Client, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     await _refused(client, status, data=body, headers=headers)
+
+
+async def test_after_a_body_that_broke_off_the_client_is_told_that_the_connection_ends(client: Client) -> None:
+    async with client.post("/", data=b"no gzip", headers=GZIP) as answer:
+        assert (answer.status, answer.headers["Connection"]) == (400, "close")
+    await _refused(client, 422, data=b'{"count": 11}', headers=JSON)
+
+
+async def test_a_body_that_never_comes_is_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.web.bodies.RECEIVE_SECONDS", 0.05)
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    await _refused(client, 408, data=endless(), headers=JSON)
 
 
 @pytest.mark.parametrize(

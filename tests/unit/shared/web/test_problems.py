@@ -135,6 +135,13 @@ async def test_what_is_no_http_is_a_problem_too(client: aiohttp.ClientSession) -
     assert (await answer.json(content_type=None))["request_id"] is None
 
 
+async def test_what_is_refused_before_the_middlewares_is_a_problem_too(client: aiohttp.ClientSession) -> None:
+    answer = await client.get("/fine", headers={"Expect": "the impossible"})
+    assert answer.content_type == "application/problem+json"
+    found = await answer.json(content_type=None)
+    assert (answer.status, found["type"]) == (417, "urn:souk:problem:expectation_failed")
+
+
 async def test_a_redirect_is_an_answer(client: aiohttp.ClientSession) -> None:
     assert (await client.get("/redirect", allow_redirects=False)).status == 302
 
