@@ -1,5 +1,6 @@
 """What is done to vendors. Each change, its audit line and its event are one transaction."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,7 +11,7 @@ from services.catalog.accounts.models import Account
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.addresses import parsed_id
 from services.catalog.idempotency import OnceKey
-from services.catalog.models import Actor, slug_of
+from services.catalog.models import SLUG_PATTERN, Actor, slug_of
 from services.catalog.vendors import store
 from services.catalog.vendors.errors import AlreadySo, UnknownVendor
 from services.catalog.vendors.models import Changes, NewVendor, Vendor, VendorStatus
@@ -86,6 +87,8 @@ class Vendors:
     async def read_shown(self, id_or_slug: str) -> Vendor:
         """A vendor as everybody sees it: not at all while suspended. Raises `UnknownVendor`."""
         vendor_id = parsed_id(id_or_slug)
+        if vendor_id is None and re.fullmatch(SLUG_PATTERN, id_or_slug) is None:
+            raise UnknownVendor("There is no such vendor.")
         async with connection(self.pool) as conn:
             if vendor_id is None:
                 vendor = _known(await store.find_by_slug(conn, id_or_slug))

@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from yarl import URL
 
 from shared.db.pool import Pool, connection
 from shared.ids import new_id
@@ -177,3 +178,14 @@ async def test_categories_are_there_in_their_order(anonymous: Client) -> None:
         items = (await response.json())["items"]
     assert items[0] == {"slug": "home-living", "name": "Home & Living"}
     assert len(items) == 12
+
+
+@pytest.mark.parametrize("name", ["%00", "%ff", "a%0d%0ab", "A", "..%2f", "x" * 3000])
+async def test_what_can_be_no_vendor_is_not_looked_for(anonymous: Client, name: str) -> None:
+    async with anonymous.get(URL(f"/api/vendors/{name}", encoded=True)) as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+async def test_a_name_is_one_line(admin: Client) -> None:
+    status, problem = await create(admin, name="Shop\r\nBcc: x@example.com")
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/name")
