@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from services.imaging.errors import ImageTooLarge, InvalidImage
 from services.imaging.kinds import check_size_and_kind
@@ -68,6 +68,13 @@ class _Decoded:
         return size[::-1] if self.turn in _QUARTER_TURNS else size
 
 
+def _what(damage: BaseException) -> str:
+    """What a decoder says is wrong. Of a file it does not know at all, Pillow says only where that is in memory."""
+    if isinstance(damage, UnidentifiedImageError):
+        return "it cannot be read"
+    return str(damage)[:200].rstrip(".") or type(damage).__name__
+
+
 def render(original: bytes) -> Rendered:
     """Make every preset in every format, upright, in sRGB, without metadata, and the placeholder.
 
@@ -80,7 +87,7 @@ def render(original: bytes) -> Rendered:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise ImageTooLarge(f"The picture has more than {MAX_PIXELS:,} pixels.") from exc
     except _DAMAGE as exc:
-        raise InvalidImage(f"The {kind} file is damaged: {str(exc)[:200] or type(exc).__name__}.") from exc
+        raise InvalidImage(f"The {kind} file is damaged: {_what(exc)}.") from exc
 
     width, height = decoded.width, decoded.height
     picture = _upright_in_srgb(decoded, PRESETS[-1].fit(width, height))
