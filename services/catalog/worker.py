@@ -13,9 +13,9 @@ from services.catalog.inventory.usecases import Inventory
 from services.catalog.settings import WorkerSettings
 from shared.clock import utc_now
 from shared.contracts import events, jobs
+from shared.db.gaps import reading_all
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
-from shared.db.replay import reading_all
 from shared.lifecycle import background, every
 from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker

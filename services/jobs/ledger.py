@@ -15,9 +15,10 @@ from services.jobs.rescue.store import RescueStore
 from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.contracts import jobs
+from shared.db.gaps import reading_all
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
-from shared.db.replay import announcing, ask_for_all, reading_all
+from shared.db.replay import announcing, ask_for_all
 from shared.lifecycle import background, every
 from shared.messaging import topology
 from shared.messaging.attempt import HandlerTable

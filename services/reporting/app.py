@@ -12,9 +12,10 @@ from services.reporting.settings import Settings
 from services.reporting.usecases import Counting, Reports
 from shared.clock import utc_now
 from shared.contracts import jobs
+from shared.db.gaps import reading_all
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
-from shared.db.replay import announcing, reading_all
+from shared.db.replay import announcing
 from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
 from shared.messaging.topology import build

@@ -13,9 +13,10 @@ from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.events import EventsReplayRequested, JobFailed, PublisherSeen, SentEvents
+from shared.db.gaps import Gaps
 from shared.db.outbox import Inbox
 from shared.db.pool import Pool, open_pool, transaction
-from shared.db.replay import Gaps, reach_ticks
+from shared.db.replay import reach_ticks
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.publisher import NotConfirmed, Publisher
