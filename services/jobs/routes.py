@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import ValidationError
 
+from services.jobs.answers import OPERATORS, answer, job_id_in_path
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import JobState
 from services.jobs.schemas import (
@@ -20,13 +21,10 @@ from services.jobs.schemas import (
 )
 from services.jobs.store import JobFilter
 from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
-from shared.encoding import to_json
-from shared.errors import FieldError, Forbidden, InvalidInput, NotFound
+from shared.errors import FieldError, Forbidden, InvalidInput
 from shared.web.bodies import Body, pointed, read_body, read_query
 from shared.web.identity import Role, require
 from shared.web.problems import REQUEST_ID
-
-_OPERATORS = (Role.ADMIN, Role.OPS)
 
 
 def routes(desk: JobsDesk, health: HealthDesk) -> list[web.RouteDef]:
@@ -49,48 +47,48 @@ class _Edge:
         self._health = health
 
     async def ask(self, request: web.Request) -> web.Response:
-        require(request, *_OPERATORS)
+        require(request, *OPERATORS)
         query = read_query(request, JobsQuery)
         match query.action:
             case "stats":
-                return _answer({"success": True, "stats": await self._desk.stats()})
+                return answer({"success": True, "stats": await self._desk.stats()})
             case "health":
-                return _answer({"success": True, "health": await self._health.health()})
+                return answer({"success": True, "health": await self._health.health()})
             case "completed" | "failed":
                 jobs = await self._desk.latest(JobState(query.action))
-                return _answer({"success": True, "jobs": _shown(jobs)})
+                return answer({"success": True, "jobs": _shown(jobs)})
             case "job":
                 if query.id is None:
                     raise InvalidInput(
                         "Say which job.", errors=[FieldError("/id", "missing", "action=job needs an id")]
                     )
-                return _answer({"success": True, "job": _shown([await self._desk.get(query.id)])[0]})
+                return answer({"success": True, "job": _shown([await self._desk.get(query.id)])[0]})
 
     async def act(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
+        by = require(request, *OPERATORS)
         action = await read_body(request, _Action)
         request_id = request.get(REQUEST_ID)
         if action.action == "retry":
             retry = _as(RetryAction, action)
             job = await self._desk.retry(retry.id, by=by, request_id=request_id)
-            return _answer({"success": True, "job": _shown([job])[0]})
+            return answer({"success": True, "job": _shown([job])[0]})
         _as(ClearHistoryAction, action)
-        return _answer({"success": True, "cleared": await self._desk.clear_history(by=by, request_id=request_id)})
+        return answer({"success": True, "cleared": await self._desk.clear_history(by=by, request_id=request_id)})
 
     async def retry(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
-        job = await self._desk.retry(_id(request), by=by, request_id=request.get(REQUEST_ID))
-        return _answer(_shown([job])[0])
+        by = require(request, *OPERATORS)
+        job = await self._desk.retry(job_id_in_path(request), by=by, request_id=request.get(REQUEST_ID))
+        return answer(_shown([job])[0])
 
     async def list(self, request: web.Request) -> web.Response:
-        require(request, *_OPERATORS)
+        require(request, *OPERATORS)
         query = read_query(request, ListQuery)
         where = JobFilter(type=query.type, state=query.state, cause=query.cause, priority=query.priority)
         return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))
 
     async def workers(self, request: web.Request) -> web.Response:
-        require(request, *_OPERATORS)
-        return _answer({"items": await self._health.workers(), "next": None})
+        require(request, *OPERATORS)
+        return answer({"items": await self._health.workers(), "next": None})
 
     async def list_for_vendor(self, request: web.Request) -> web.Response:
         identity = require(request, Role.VENDOR)
@@ -101,11 +99,11 @@ class _Edge:
         return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))
 
     async def enqueue(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
+        by = require(request, *OPERATORS)
         body = await read_body(request, EnqueueBody)
         asked = JobRequest(**{name: getattr(body, name) for name in EnqueueBody.model_fields})
         job = await self._desk.enqueue(asked, by=by, request_id=request.get(REQUEST_ID))
-        return _answer(_shown([job])[0], status=201)
+        return answer(_shown([job])[0], status=201)
 
 
 class _Action(Body):
@@ -122,24 +120,9 @@ def _as(model: type[RetryAction] | type[ClearHistoryAction], action: _Action) ->
         raise InvalidInput("The action is retry (with id) or clear-history.", errors=pointed(exc)) from exc
 
 
-def _id(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["id"])
-    except ValueError as exc:
-        raise NotFound("No job has such an id.") from exc
-
-
 def _shown(jobs: Sequence[ShownJob]) -> list[dict[str, Any]]:
     return [job_shown(shown.job, shown.history) for shown in jobs]
 
 
 def _page(page: Page) -> web.Response:
-    return _answer({"items": _shown(page.items), "next": page.next})
-
-
-def _answer(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=to_json(value),
-        content_type="application/json",
-    )
+    return answer({"items": _shown(page.items), "next": page.next})

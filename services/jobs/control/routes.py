@@ -1,19 +1,15 @@
 """The HTTP edge of control; admins and ops alike."""
 
 from dataclasses import asdict
-from uuid import UUID
 
 from aiohttp import web
 
+from services.jobs.answers import OPERATORS, answer, job_id_in_path
 from services.jobs.control.schemas import RetryFailedBody
 from services.jobs.control.usecases import ControlDesk
-from shared.encoding import to_json
-from shared.errors import NotFound
 from shared.web.bodies import read_body
-from shared.web.identity import Role, require
+from shared.web.identity import require
 from shared.web.problems import REQUEST_ID
-
-_OPERATORS = (Role.ADMIN, Role.OPS)
 
 
 def routes(desk: ControlDesk) -> list[web.RouteDef]:
@@ -34,16 +30,13 @@ class _Edge:
         self._desk = desk
 
     async def cancel(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
-        try:
-            job_id = UUID(request.match_info["id"])
-        except ValueError as exc:
-            raise NotFound("No job has such an id.") from exc
+        by = require(request, *OPERATORS)
+        job_id = job_id_in_path(request)
         state = await self._desk.cancel(job_id, by=by, request_id=request.get(REQUEST_ID))
-        return _answer({"id": job_id, "state": state}, status=200 if state == "cancelled" else 202)
+        return answer({"id": job_id, "state": state}, status=200 if state == "cancelled" else 202)
 
     async def retry_failed(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
+        by = require(request, *OPERATORS)
         body = await read_body(request, RetryFailedBody)
         done = await self._desk.retry_failed(
             body.where,
@@ -52,26 +45,22 @@ class _Edge:
             by=by,
             request_id=request.get(REQUEST_ID),
         )
-        return _answer({"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run})
+        return answer({"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run})
 
     async def groups(self, request: web.Request) -> web.Response:
-        require(request, *_OPERATORS)
-        return _answer({"items": [asdict(group) for group in await self._desk.groups()], "next": None})
+        require(request, *OPERATORS)
+        return answer({"items": [asdict(group) for group in await self._desk.groups()], "next": None})
 
     async def types(self, request: web.Request) -> web.Response:
-        require(request, *_OPERATORS)
-        return _answer({"items": [asdict(paused) for paused in await self._desk.paused()], "next": None})
+        require(request, *OPERATORS)
+        return answer({"items": [asdict(paused) for paused in await self._desk.paused()], "next": None})
 
     async def pause(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
+        by = require(request, *OPERATORS)
         await self._desk.pause(request.match_info["type"], by=by, request_id=request.get(REQUEST_ID))
         return await self.types(request)
 
     async def resume(self, request: web.Request) -> web.Response:
-        by = require(request, *_OPERATORS)
+        by = require(request, *OPERATORS)
         await self._desk.resume(request.match_info["type"], by=by, request_id=request.get(REQUEST_ID))
         return await self.types(request)
-
-
-def _answer(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=to_json(value), content_type="application/json")
