@@ -1,6 +1,6 @@
 """A stand-in for a Souk process: `python -m … [behaviour]`, told everything by its environment."""
 
-# ruff: noqa: T201, TID251 - a program of its own
+# ruff: noqa: TID251 - a program of its own
 
 import http.server
 import json

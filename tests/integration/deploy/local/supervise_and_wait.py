@@ -12,7 +12,7 @@ async def main(folder: Path, ports: list[int]) -> None:
     programs = [stand_in(f"program-{port}", port) for port in ports]
     async with Supervisor(programs, folder=Path.cwd(), log_folder=folder) as supervisor:
         await supervisor.ready(20)
-        print(*(state.pid for state in supervisor.states()), flush=True)  # noqa: T201 - a program of its own
+        print(*(state.pid for state in supervisor.states()), flush=True)
         await asyncio.Event().wait()
 
 
