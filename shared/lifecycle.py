@@ -54,21 +54,11 @@ async def background(work: Awaitable[None], *, name: str) -> AsyncIterator[None]
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def every(
-    seconds: float, run_once: Callable[[], Awaitable[object]], *, wake: asyncio.Event | None = None
-) -> None:
-    """Call `run_once` for ever, `seconds` apart or as soon as `wake` is set. A failure is logged, then tried again."""
+async def every(seconds: float, run_once: Callable[[], Awaitable[object]]) -> None:
+    """Call `run_once` for ever, `seconds` apart. A failure is logged, then tried again."""
     while True:
         try:
             await run_once()
         except Exception as exc:  # noqa: BLE001 - a moving part outlives whatever one run met
             log.warning("run_failed", part=getattr(run_once, "__qualname__", repr(run_once)), error=repr(exc))
-        if wake is None:
-            await asyncio.sleep(seconds)
-        else:
-            try:
-                async with asyncio.timeout(seconds):
-                    await wake.wait()
-            except TimeoutError:
-                pass
-            wake.clear()
+        await asyncio.sleep(seconds)

@@ -21,11 +21,11 @@ SHORTCUT: Final = web.AppKey[Shortcut]("shortcut")
 and its answers carry all the headers that others get on the way; it must not raise."""
 
 
-def new_app(*, middlewares: Sequence[Middleware] = (), max_body_bytes: int = MAX_BODY_BYTES) -> web.Application:
+def new_app(*, middlewares: Sequence[Middleware] = ()) -> web.Application:
     """An application with the edge every service has; `middlewares` run inside it, in order."""
     app = web.Application(
         middlewares=[request_middleware, problem_middleware, *middlewares],
-        client_max_size=max_body_bytes,
+        client_max_size=MAX_BODY_BYTES,
         handler_args={"access_log": None, "max_line_size": 8190, "max_field_size": 8190},
     )
     app.on_response_prepare.append(_name_server)

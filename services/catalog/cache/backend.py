@@ -19,7 +19,7 @@ MonotonicClock = Callable[[], float]
 
 
 class BoundedCache(BaseCache):  # type: ignore[misc]
-    """At most `max_entries` entries in this process's memory. `size_of` says how many bytes a value counts for."""
+    """At most `max_entries` entries in this process's memory."""
 
     NAME = "bounded"
 
@@ -28,7 +28,6 @@ class BoundedCache(BaseCache):  # type: ignore[misc]
         max_entries: int,
         *,
         max_bytes: int = 2**62,
-        size_of: Callable[[Any], int] = lambda _: 0,
         ttl: float | None = TTL_SECONDS,
         clock: MonotonicClock = time.monotonic,
         **options: Any,
@@ -36,7 +35,6 @@ class BoundedCache(BaseCache):  # type: ignore[misc]
         # timeout=0: nothing here waits, and asyncio.wait_for costs more than the look-up.
         super().__init__(serializer=NullSerializer(), timeout=0, ttl=ttl, **options)
         self.entries: Lru[Any] = Lru(max_entries, max_bytes)
-        self._size_of = size_of
         self._clock = clock
 
     @property
@@ -69,7 +67,7 @@ class BoundedCache(BaseCache):  # type: ignore[misc]
             entry = self.entries.find(key, self._clock())
             if entry is None or entry.value != _cas_token:
                 return 0
-        self.entries.keep(key, Entry(value, {}, self._expiry(ttl), self._size_of(value)))
+        self.entries.keep(key, Entry(value, {}, self._expiry(ttl)))
         return 1
 
     async def _multi_set(
