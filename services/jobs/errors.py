@@ -27,6 +27,12 @@ class AlreadyCleared(Conflict):
     code = "job_already_cleared"
 
 
+class KeyReused(InvalidInput):
+    """The idempotency key made another job today; make a new key for a new thing."""
+
+    code = "idempotency_key_reused"
+
+
 class UnknownJobType(InvalidInput):
     """There is no such job type; the list is in the message reference."""
 

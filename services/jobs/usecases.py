@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 from pydantic import JsonValue, ValidationError
 
-from services.jobs.errors import AlreadyCleared, JobNotFound, NotRetryable, UnknownJobType
+from services.jobs.errors import AlreadyCleared, JobNotFound, KeyReused, NotRetryable, UnknownJobType
 from services.jobs.health.store import HealthStore
 from services.jobs.models import RETRYABLE_BY_HAND, JobState, Order, new_job, statistics
 from services.jobs.partitions import Partitions
@@ -136,7 +136,7 @@ class JobsDesk:
     async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> ShownJob:
         """Write a job by hand; the ledger process publishes it.
 
-        Raises `UnknownJobType`, `InvalidInput`, `AlreadyCleared`.
+        Raises `UnknownJobType`, `InvalidInput`, `KeyReused`, `AlreadyCleared`.
         """
         contract = JOB_BY_TYPE.get(request.type)
         if contract is None:
@@ -170,6 +170,15 @@ class JobsDesk:
         await self._partitions.ensure_for([job.id])
 
         async def write(conn: Connection) -> None:
+            for made in await self._ledger.page(conn, JobFilter(cause=cause), before=None, limit=1):
+                if (made.type, made.payload, made.priority, made.max_attempts) != (
+                    job.type,
+                    job.payload,
+                    job.priority,
+                    job.max_attempts,
+                ):
+                    reused = FieldError("/idempotency_key", "idempotency_key_reused", "another job has it today")
+                    raise KeyReused("This key was used for another job.", errors=[reused])
             if await self._ledger.insert(conn, [job], claim_seconds=0):
                 await self._ledger.audit(
                     conn, by, "job.enqueue", job_id=job.id, detail={"type": job.type}, request_id=request_id

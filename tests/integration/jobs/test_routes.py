@@ -361,6 +361,17 @@ async def test_the_same_key_of_the_same_account_makes_one_job(api: Api) -> None:
     assert await api.pool.fetchval("SELECT count(*) FROM jobs.audit") == 2
 
 
+@pytest.mark.parametrize(
+    "changed", [{"type": "check-low-stock"}, {"payload": {"mode": "clear"}}, {"priority": 1}, {"max_attempts": 9}]
+)
+async def test_a_key_cannot_stand_for_another_job(api: Api, changed: dict[str, object]) -> None:
+    body = {"type": "cleanup-cache", "payload": {}, "idempotency_key": "once"}
+    await api.call("POST", "/api/admin/jobs/enqueue", body=body, status=201)
+    problem = await api.call("POST", "/api/admin/jobs/enqueue", body={**body, **changed}, status=422)
+    assert problem["type"] == "urn:souk:problem:idempotency_key_reused"
+    assert (await api.stats())["total"] == 1
+
+
 async def test_a_key_whose_job_was_cleared_away_is_a_conflict(api: Api) -> None:
     body = {"type": "cleanup-cache", "payload": {}, "idempotency_key": "once"}
     job = await api.call("POST", "/api/admin/jobs/enqueue", body=body, status=201)
