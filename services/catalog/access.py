@@ -126,8 +126,6 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/jobs/retry"): _JOBS,
         ("POST", "/api/admin/jobs/{id}/retry"): _JOBS,
         ("POST", "/api/admin/jobs/{id}/cancel"): _JOBS,
-        ("GET", "/api/admin/dead-letters"): _JOBS,
-        ("POST", "/api/admin/dead-letters/{id}/replay"): _JOBS,
         ("GET", "/api/admin/job-types"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/pause"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/resume"): _JOBS,

@@ -19,8 +19,9 @@ from yarl import URL
 
 from services.catalog.access import ACCESS
 from services.catalog.settings import GatewaySettings
-from shared.errors import Unavailable, Unparsable
+from shared.errors import Unavailable
 from shared.log import get_logger
+from shared.web.bodies import received
 from shared.web.identity import HEADER as IDENTITY_HEADER
 from shared.web.identity import IDENTITY, Identity, sign
 from shared.web.problems import REQUEST_ID
@@ -127,21 +128,13 @@ def routes(upstreams: Mapping[str, Upstream]) -> list[web.RouteDef]:
 
 def _passing_to(upstream: Upstream) -> aiohttp.typedefs.Handler:
     async def pass_on(request: web.Request) -> web.StreamResponse:
-        answer = await _asked(upstream, request, await _body(request))
+        answer = await _asked(upstream, request, await received(request))
         try:
             return await _passed_back(request, answer)
         finally:
             answer.close()
 
     return pass_on
-
-
-async def _body(request: web.Request) -> bytes:
-    """The whole body: 413 over the application's limit, `Unparsable` when it cannot be decoded."""
-    try:
-        return await request.read()
-    except (ValueError, web.RequestPayloadError) as exc:
-        raise Unparsable(f"The body could not be read: {exc}") from exc
 
 
 async def _asked(upstream: Upstream, request: web.Request, body: bytes) -> aiohttp.ClientResponse:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+from services.jobs.changes import ChangeTeller
 from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
 from services.jobs.dispatch import Dispatcher
@@ -30,6 +31,7 @@ from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 
 PUBLISH_SECONDS = 1.0
+TELL_SECONDS = 1.0
 PARTITION_SECONDS = 3600.0
 
 
@@ -64,6 +66,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             announcing(pool, broker, relay, schema="jobs", topology=whole, seconds=settings.announce_seconds)
         )
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
+        teller = ChangeTeller(pool, ledger, Outbox("jobs"))
+        await stack.enter_async_context(background(every(TELL_SECONDS, teller.run_once), name="changes"))
         sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
         rescuer = Rescuer(

@@ -213,6 +213,12 @@ class Ledger:
 
     def __init__(self, *, shard: int = 0) -> None:
         self._shard = shard
+        self._changed: set[str] = set()
+
+    def take_changed(self) -> set[str]:
+        """The types whose counts this writer moved since it was last asked; some of it may have been rolled back."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     async def insert(
         self, conn: Connection, new: Sequence[NewJob], *, claim_seconds: float = CLAIM_SECONDS
@@ -406,6 +412,7 @@ class Ledger:
     async def _count(self, conn: Connection, deltas: CounterDeltas) -> None:
         rows = deltas.in_key_order()
         if rows:
+            self._changed.update(row[0] for row in rows)
             await conn.execute(
                 COUNT, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], self._shard
             )

@@ -344,7 +344,7 @@ class JobFailed(Event):
 
 
 class JobsChanged(Event):
-    """Jobs moved; a live page asks again. Coalesced. Written by the jobs ledger."""
+    """Jobs of these types moved; a live page asks again. At most one a second of each ledger process."""
 
     type = "jobs.changed"
     types: tuple[Text, ...]

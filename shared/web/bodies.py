@@ -60,7 +60,7 @@ async def read_body(request: web.Request, model: type[B]) -> B:
         raise web.HTTPUnsupportedMediaType
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):  # JSON is UTF-8 (RFC 8259)
         raise web.HTTPUnsupportedMediaType
-    raw = await _raw(request)
+    raw = await received(request)
     if errors := _unstorable(_parsed(raw)):
         raise InvalidInput("The body holds what cannot be kept; see errors.", errors=errors)
     try:
@@ -90,7 +90,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-async def _raw(request: web.Request) -> bytes:
+async def received(request: web.Request) -> bytes:
+    """The whole body, within the time limit of receiving one. Raises `Unparsable` when it cannot be decoded."""
     try:
         async with asyncio.timeout(RECEIVE_SECONDS):
             return await request.read()

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
@@ -98,6 +99,12 @@ class Marketplace:
     async def controls_are_sent(self) -> bool:
         """Whether the workers' stream has every instruction."""
         return await self._count("SELECT count(*) FROM jobs.controls WHERE published_at IS NULL") == 0
+
+    async def told_changes(self) -> set[str]:
+        """The types that live pages were told of."""
+        async with connection(self.pool) as conn:
+            rows = await conn.fetch("SELECT body FROM jobs.outbox WHERE type = 'jobs.changed'")
+        return {job_type for row in rows for job_type in orjson.loads(row["body"])["data"]["types"]}
 
     async def _count(self, query: str) -> int:
         async with connection(self.pool) as conn:

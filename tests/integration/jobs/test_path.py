@@ -63,6 +63,7 @@ async def test_an_event_makes_the_jobs_of_the_policy_and_they_run_to_completion(
     assert [line.entry.outcome for line in email.history] == ["completed"]
     stats = await marketplace.desk.stats()
     assert stats["total"] == stats["completed"] == 2
+    assert await eventually(marketplace.told_changes) >= {"send-email", "send-notification"}
 
 
 async def test_the_same_event_delivered_twice_makes_its_jobs_once(marketplace: Marketplace) -> None:
