@@ -405,3 +405,9 @@ async def test_clearing_the_history_leaves_open_jobs_and_marks_of_the_others(api
     assert [job["id"] for job in listed["items"]] == kept[::-1]
     await recorded(api.recorder, [_report(UUID(gone[0]), 2, Outcome.COMPLETED)])  # a late report
     assert (await api.stats())["total"] == 2
+
+
+async def test_the_newest_fifty_failed_jobs_are_shown(api: Api) -> None:
+    made = [await api.job(Outcome.FAILED) for _ in range(52)]
+    shown = (await api.call("GET", "/api/admin/jobs?action=failed"))["jobs"]
+    assert [job["id"] for job in shown] == made[:1:-1]
