@@ -113,6 +113,10 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         if exc.status < 400:  # a redirect is an answer
             raise
         return problem_for_http(exc, request)
+    except ConnectionResetError:
+        # The client is gone in the middle of its own request: nobody hears the answer, and it is no bug of ours.
+        log.info("client_gone")
+        return problem(400, "The request broke off.", code="broken_off", request_id=request.get(REQUEST_ID))
     except Exception:
         log.exception("request_bug")
         return problem(

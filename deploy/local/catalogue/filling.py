@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,11 +17,17 @@ from deploy.local.run_file import RunFile
 AT_ONCE: Final = 6
 """Products under way at the same time: enough to keep the painters busy, little beside what the gateway bears."""
 PATIENCE_SECONDS: Final = 300.0
+IN_HAND_SECONDS: Final = 20.0
+IN_FLIGHT: Final = ":idempotency_key_in_flight"
 ARCHIVED: Final = "archived"
 
 
 class FillingFailed(Exception):
     """The catalogue did not become what it should be; the message says which request was answered how."""
+
+
+class StillInHand(FillingFailed):
+    """An earlier request with the same key, of a run that was interrupted, is not done yet: ask again."""
 
 
 @dataclass(slots=True)
@@ -104,17 +110,25 @@ class _Filling:
             self._tell(len(self._filled.products))
 
     async def _offer(self, good: Good, *, attempt: int) -> Mapping[str, Any]:
-        return await self._gateway.post(
-            "/api/vendor/products", self._key(good), good.offer, once=f"seed-{good.sku}-{attempt}", expect={201}
-        )
+        async def offer() -> Mapping[str, Any]:
+            return await self._gateway.post(
+                "/api/vendor/products", self._key(good), good.offer, once=f"seed-{good.sku}-{attempt}", expect={201}
+            )
+
+        return await _settled(offer)
 
     async def _picture(self, number: int, good: Good, product: Mapping[str, Any]) -> Mapping[str, Any]:
-        form = aiohttp.FormData()
         content = await self._paintings.of(number)
-        form.add_field("file", content, filename=f"{good.sku.lower()}.jpg", content_type="image/jpeg")
-        form.add_field("alt", good.title)
         path = f"/api/vendor/products/{product['id']}/images"
-        return await self._gateway.post(path, self._key(good), form, once=f"seed-{product['id']}-image", expect={201})
+
+        async def upload() -> Mapping[str, Any]:
+            form = aiohttp.FormData()
+            form.add_field("file", content, filename=f"{good.sku.lower()}.jpg", content_type="image/jpeg")
+            form.add_field("alt", good.title)
+            once = f"seed-{product['id']}-image"
+            return await self._gateway.post(path, self._key(good), form, once=once, expect={201})
+
+        return await _settled(upload)
 
     async def _approve(self, good: Good, product: Mapping[str, Any]) -> Mapping[str, Any]:
         own, admins = f"/api/vendor/products/{product['id']}", f"/api/admin/products/{product['id']}"
@@ -148,6 +162,18 @@ class _Filling:
 
     def _key(self, good: Good) -> str:
         return self._accounts.vendors[good.shop].api_key
+
+
+async def _settled(call: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[str, Any]:
+    """Call until no earlier request with the same key is in hand any more."""
+    deadline = time.monotonic() + IN_HAND_SECONDS
+    while True:
+        try:
+            return await call()
+        except StillInHand:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 class _Gateway:
@@ -195,6 +221,8 @@ class _Gateway:
         signed = {"Authorization": f"Bearer {key}", **(headers or {})}
         async with self._http.request(method, f"{self._url}{path}", headers=signed, **body) as response:
             answer = await response.json(content_type=None)
+        if response.status == 409 and str(answer.get("type", "")).endswith(IN_FLIGHT):
+            raise StillInHand(f"{method} {path} is still in hand")
         if response.status not in expect:
             raise FillingFailed(f"{method} {path} answered {response.status}: {answer}")
         return answer

