@@ -30,6 +30,7 @@ class Session:
         self.underlay = underlay
         self.acks = Acks(underlay)
         self.ended = asyncio.Event()
+        self._handing_back: set[asyncio.Future[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -39,7 +40,15 @@ class Session:
     def requeue(self, tag: int) -> asyncio.Future[None]:
         """Hand a delivery back, for whoever consumes next. Only when this one stops or pauses."""
         self.acks.forget(tag)
-        return asyncio.ensure_future(self.underlay.basic_nack(tag, requeue=True))
+        handing_back = asyncio.ensure_future(self.underlay.basic_nack(tag, requeue=True))
+        self._handing_back.add(handing_back)  # the loop itself keeps no strong reference to a task
+        handing_back.add_done_callback(self._handed_back)
+        return handing_back
+
+    def _handed_back(self, done: asyncio.Future[None]) -> None:
+        self._handing_back.discard(done)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.info("not_handed_back", error=repr(error))  # the channel is gone: then it is delivered again anyway
 
 
 OnDelivery = Callable[[Session, DeliveredMessage], None]
