@@ -8,6 +8,7 @@ from services.jobs.models import HistoryEntry, JobState, Standing
 from services.jobs.store import Ledger
 from shared.contracts.reports import WorkerSeen
 from shared.db.pool import Connection
+from shared.messaging.topology import WORK_BY_TYPE
 
 SEE_WORKER: Final = """
     INSERT INTO jobs.workers (worker, version, types, held) VALUES ($1, $2, $3, $4)
@@ -17,11 +18,15 @@ SEE_WORKER: Final = """
 FORGET_WORKERS: Final = "DELETE FROM jobs.workers WHERE seen_at < now() - interval '10 minutes'"
 ONE_PROBER: Final = "SELECT pg_try_advisory_xact_lock($1)"
 ADD_PROBES: Final = """
-    -- One probe for each type that has jobs out and each priority it uses, unless one was sent a moment ago.
+    -- One probe for each type that has jobs out and each priority it uses, unless one was sent a moment ago. One look
+    -- into an index for each pair: a long queue is not walked to learn that it is one.
     INSERT INTO jobs.probes (id, type, priority)
     SELECT gen_random_uuid(), o.type, o.priority
-    FROM (SELECT DISTINCT type, priority FROM jobs.jobs WHERE published_at IS NOT NULL AND finished_at IS NULL) o
-    WHERE NOT EXISTS (
+    FROM (SELECT type, priority FROM unnest($2::text[]) AS t(type) CROSS JOIN generate_series(1, 5) AS p(priority)) o
+    WHERE EXISTS (
+        SELECT 1 FROM jobs.jobs j WHERE j.type = o.type AND j.priority = o.priority
+          AND j.published_at IS NOT NULL AND j.finished_at IS NULL
+    ) AND NOT EXISTS (
         SELECT 1 FROM jobs.probes p WHERE p.type = o.type AND p.priority = o.priority
           AND p.sent_at > now() - $1 * interval '1 second'
     )
@@ -79,7 +84,7 @@ class RescueStore:
             return []
         await conn.execute(FORGET_PROBES)
         await conn.execute(FORGET_WORKERS)
-        return [Probe(**row) for row in await conn.fetch(ADD_PROBES, every_seconds)]
+        return [Probe(**row) for row in await conn.fetch(ADD_PROBES, every_seconds, list(WORK_BY_TYPE))]
 
     async def answer_probe(self, conn: Connection, probe_id: UUID) -> None:
         """Note that a probe came back; a second answer changes nothing."""
@@ -88,6 +93,8 @@ class RescueStore:
     async def rescue(self, conn: Connection, *, silence_seconds: float, limit: int) -> list[Standing]:
         """Send jobs round again that are lost: out, behind a proven probe, unreported and in nobody's hands."""
         ids = [row["id"] for row in await conn.fetch(LOST, silence_seconds, limit)]
+        if not ids:
+            return []
         locked = await self._ledger.lock(conn, ids)
         # What was reported between the search and the lock is lost no more.
         still = [row["id"] for row in await conn.fetch(LOST, silence_seconds, limit) if row["id"] in locked]
