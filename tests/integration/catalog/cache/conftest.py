@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession, DummyCookieJar
@@ -25,29 +24,26 @@ from shared.messaging.broker import open_broker
 from shared.messaging.declare import apply
 from shared.messaging.topology import CLEANUP_CACHE, build, parse_tiers
 from tests.eventually import eventually
+from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.integration.catalog.conftest import QUICK_HASHER, Client, Gateway
-from tests.passage import Passage, passage
 from tests.servers import Vhost
 
 TIERS = "1s"
 
 
 @pytest.fixture
-async def way(vhost: Vhost) -> AsyncIterator[Passage]:
+async def way(vhost: Vhost) -> AsyncIterator[FaultProxy]:
     """How every process reaches the broker."""
-    at = urlsplit(vhost.amqp_url)
-    assert at.hostname is not None
-    assert at.port is not None
-    async with passage((at.hostname, at.port)) as opened:
+    async with fault_proxy(vhost.amqp_url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def settings(gateway_settings: GatewaySettings, vhost: Vhost, way: Passage) -> GatewaySettings:
-    """Settings of a replica whose broker is behind the passage."""
-    at = urlsplit(vhost.amqp_url)
-    url = at._replace(netloc=at.netloc.replace(f":{at.port}", f":{way.port}")).geturl()
-    return gateway_settings.model_copy(update={"amqp_url": SecretStr(url), "retry_tiers": TIERS, "grace_seconds": 0.5})
+async def settings(gateway_settings: GatewaySettings, vhost: Vhost, way: FaultProxy) -> GatewaySettings:
+    """Settings of a replica whose broker is behind the proxy."""
+    return gateway_settings.model_copy(
+        update={"amqp_url": SecretStr(way.url), "retry_tiers": TIERS, "grace_seconds": 0.5}
+    )
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import pytest
 
 from tests.eventually import eventually
 from tests.factories import make_approved, make_product, order
+from tests.faults.proxy import FaultProxy
 from tests.integration.catalog.cache.conftest import Replicas
 from tests.integration.catalog.conftest import Client, Gateway
-from tests.passage import Passage
 
 WITHIN_SECONDS = 1.0
 
@@ -143,7 +143,7 @@ async def test_every_change_is_seen_at_once_where_it_was_made_and_soon_elsewhere
 
 
 async def test_with_the_broker_away_a_change_on_one_replica_is_read_on_the_other_at_once(
-    replicas: Replicas, vendor: Client, admin: Client, way: Passage
+    replicas: Replicas, vendor: Client, admin: Client, way: FaultProxy
 ) -> None:
     product = await make_approved(vendor, admin)
     path = f"/api/products/{product['id']}"
@@ -156,7 +156,7 @@ async def test_with_the_broker_away_a_change_on_one_replica_is_read_on_the_other
 
     for read in (price, listed):
         assert [await read(replica) for replica in (replicas.a, replicas.b)] == [12900, 12900]
-    await way.cut()
+    way.cut()
     await replicas.are_live(False)
     hits = (await replicas.counts(replicas.b))["caches"]["product"]["hits"]
     assert await price(replicas.b) == 12900

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -31,9 +30,9 @@ from shared.messaging.stream import EventStream, MemoryEpochs
 from shared.messaging.topology import EVENT_STREAM, EVENTS, build
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
+from tests.faults.proxy import fault_proxy
 from tests.integration.catalog.conftest import KEY
 from tests.integration.catalog.monitoring.installation import Place, Work, jobs_app, scheduler_app
-from tests.passage import passage
 from tests.servers import Database, Vhost
 
 OPERATOR = Asker(Identity(new_id(), Role.OPS), "request-1")
@@ -213,13 +212,10 @@ async def test_a_broker_that_is_away_costs_and_so_does_a_relay_that_is_silent(
     installation: Installation, vhost: Vhost
 ) -> None:
     topology = build(())
-    place = urlsplit(vhost.amqp_url)
-    assert place.hostname is not None
     async with AsyncExitStack() as stack:
-        way = await stack.enter_async_context(passage((place.hostname, place.port or 5672)))
-        cuttable = place._replace(netloc=f"{place.netloc.rpartition('@')[0]}@127.0.0.1:{way.port}").geturl()
+        way = await stack.enter_async_context(fault_proxy(vhost.amqp_url))
         relay = await stack.enter_async_context(open_broker(vhost.amqp_url, name="relay"))
-        gateway = await stack.enter_async_context(open_broker(cuttable, name="gateway"))
+        gateway = await stack.enter_async_context(open_broker(way.url, name="gateway"))
         await stack.enter_async_context(keeping_topology(relay.consuming, topology))
         stream = EventStream(
             gateway.consuming,
@@ -245,7 +241,7 @@ async def test_a_broker_that_is_away_costs_and_so_does_a_relay_that_is_silent(
 
         async with background(every(0.2, beat), name="heartbeat"):
             await installation.comes_to_cost({})
-            await way.cut()
+            way.cut()
 
             async def away() -> bool:
                 return await noted() == "The broker does not answer."

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,7 +19,7 @@ from shared.messaging.reader import Received
 from shared.messaging.stream import EventStream, MemoryEpochs, Position
 from shared.messaging.topology import EVENT_STREAM, EVENTS, Topology, build
 from tests.eventually import eventually
-from tests.passage import Passage, passage
+from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.servers import Vhost
 
 WHOLE = build((), ())
@@ -46,18 +45,15 @@ class Notes:
 
 
 @pytest.fixture
-async def way(vhost: Vhost) -> AsyncIterator[Passage]:
+async def way(vhost: Vhost) -> AsyncIterator[FaultProxy]:
     """How the reader reaches the broker."""
-    at = urlsplit(vhost.amqp_url)
-    assert at.hostname is not None
-    assert at.port is not None
-    async with passage((at.hostname, at.port)) as opened:
+    async with fault_proxy(vhost.amqp_url) as opened:
         yield opened
 
 
 @pytest.fixture
 async def writer(vhost: Vhost) -> AsyncIterator[Broker]:
-    """Publishes past the passage; the exchange and the stream are there."""
+    """Publishes past the proxy; the exchange and the stream are there."""
     async with open_broker(vhost.amqp_url, name="writer") as opened:
         await apply(opened.publishing, TOPOLOGY)
         yield opened
@@ -72,10 +68,8 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(vhost: Vhost, way: Passage, epochs: MemoryEpochs | None = None) -> AsyncIterator[Reading]:
-    at = urlsplit(vhost.amqp_url)
-    url = at._replace(netloc=at.netloc.replace(f":{at.port}", f":{way.port}")).geturl()
-    async with open_broker(url, name="reader") as broker:
+async def reading(vhost: Vhost, way: FaultProxy, epochs: MemoryEpochs | None = None) -> AsyncIterator[Reading]:
+    async with open_broker(way.url, name="reader") as broker:
         stream = EventStream(
             broker.consuming,
             EVENT_STREAM,
@@ -106,7 +100,7 @@ def pieces(*numbers: int) -> list[StockRecovered]:
 
 
 async def test_a_new_stream_is_read_from_its_first_message_which_is_its_epoch(
-    vhost: Vhost, way: Passage, writer: Broker
+    vhost: Vhost, way: FaultProxy, writer: Broker
 ) -> None:
     async with reading(vhost, way) as reader:
         first, *_ = await tell(writer, *pieces(0, 1, 2))
@@ -116,7 +110,7 @@ async def test_a_new_stream_is_read_from_its_first_message_which_is_its_epoch(
 
 
 async def test_who_joins_later_hears_what_comes_and_agrees_about_the_epoch(
-    vhost: Vhost, way: Passage, writer: Broker
+    vhost: Vhost, way: FaultProxy, writer: Broker
 ) -> None:
     first, *_ = await tell(writer, *pieces(0, 1, 2))
     async with reading(vhost, way) as reader:
@@ -126,11 +120,11 @@ async def test_who_joins_later_hears_what_comes_and_agrees_about_the_epoch(
         assert reader.notes.losses == 1, "whatever was derived before the first message is uncertain"
 
 
-async def test_a_lost_link_costs_no_event_and_repeats_none(vhost: Vhost, way: Passage, writer: Broker) -> None:
+async def test_a_lost_link_costs_no_event_and_repeats_none(vhost: Vhost, way: FaultProxy, writer: Broker) -> None:
     async with reading(vhost, way) as reader:
         await tell(writer, *pieces(0, 1), OutboxDrained())
         await eventually(lambda: reader.notes.heard_pieces == [0, 1] and reader.stream.is_live)
-        await way.cut()
+        way.cut()
         await eventually(lambda: not reader.stream.is_live)
         await tell(writer, *pieces(2, 3))
         await way.join()
@@ -141,12 +135,12 @@ async def test_a_lost_link_costs_no_event_and_repeats_none(vhost: Vhost, way: Pa
 
 
 async def test_a_stream_made_anew_is_told_as_a_loss_and_has_another_epoch(
-    vhost: Vhost, way: Passage, writer: Broker
+    vhost: Vhost, way: FaultProxy, writer: Broker
 ) -> None:
     async with reading(vhost, way) as reader:
         [first, *_] = await tell(writer, *pieces(*range(5)))
         await eventually(lambda: len(reader.notes.heard_pieces) == 5)
-        await way.cut()
+        way.cut()
         vhost.management.call("DELETE", "queues", vhost.name, EVENT_STREAM)
         await apply(writer.publishing, TOPOLOGY)
         [second, *_] = await tell(writer, *pieces(*range(10, 20)))
@@ -164,7 +158,7 @@ async def test_a_stream_made_anew_is_told_as_a_loss_and_has_another_epoch(
 
 
 async def test_a_stream_deleted_under_the_reader_is_declared_and_read_again(
-    vhost: Vhost, way: Passage, writer: Broker
+    vhost: Vhost, way: FaultProxy, writer: Broker
 ) -> None:
     async with reading(vhost, way) as reader:
         await tell(writer, *pieces(*range(5)))
@@ -181,7 +175,7 @@ async def test_a_stream_deleted_under_the_reader_is_declared_and_read_again(
         assert reader.notes.losses >= 2
 
 
-async def test_it_is_live_for_a_while_after_a_heartbeat_only(vhost: Vhost, way: Passage, writer: Broker) -> None:
+async def test_it_is_live_for_a_while_after_a_heartbeat_only(vhost: Vhost, way: FaultProxy, writer: Broker) -> None:
     async with reading(vhost, way) as reader:
         await tell(writer, *pieces(0))
         await eventually(lambda: reader.notes.heard_pieces == [0])
