@@ -320,14 +320,18 @@ class ScheduleDue(Event):
 
 
 class JobFinished(Event):
-    """What became of a scheduled slot's job. Written by the jobs ledger."""
+    """What became of a scheduled slot's job. Written by the jobs ledger; `cause_id` is the slot's `schedule.due`.
+
+    `started`: the job was made, or let go after it had been `queued` behind an earlier slot's. `skipped`: no job was
+    made, since an earlier slot's was open. A job that failed and was retried by hand is told of again.
+    """
 
     type = "job.finished"
     subject_field = "job_id"
     job_id: UUID
     job_type: Text
     cause_id: UUID
-    outcome: Literal["started", "skipped", "completed", "failed", "cancelled"]
+    outcome: Literal["started", "queued", "skipped", "completed", "failed", "cancelled"]
 
 
 class JobFailed(Event):

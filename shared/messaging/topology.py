@@ -132,6 +132,7 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog": ("image.processed", "job.failed", ANNOUNCEMENT),
     "reporting": ("product.*", "order.*", "stock.*", "job.failed", ANNOUNCEMENT),
     "notifier": ("account.changed",),
+    "scheduler": ("job.finished", ANNOUNCEMENT),
 }
 """Which events each reader's queue `events.<reader>` is bound to. The notifier asks for nothing again (ADR 6)."""
 
@@ -328,7 +329,7 @@ def permissions(process: str) -> Permissions:
 _OTHER_QUEUES_READ: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog-worker": ("events.catalog", CONTROL_STREAM),
     "relay": (replay_queue("catalog"),),
-    "scheduler": (replay_queue("scheduler"),),
+    "scheduler": ("events.scheduler", replay_queue("scheduler")),
     "reporting": ("events.reporting", replay_queue("reporting"), CONTROL_STREAM),
     "notifier": ("events.notifier", replay_queue("notifier"), CONTROL_STREAM),
     "imaging": (CONTROL_STREAM,),
