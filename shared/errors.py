@@ -91,3 +91,13 @@ class Unavailable(AppError):
     def __init__(self, detail: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after_seconds = retry_after_seconds
+
+
+class DependencyDown(Unavailable):
+    """What everybody of a kind depends on is away itself: the mail server, the object store, the database.
+
+    Raised only where the very asking failed, never for one mailbox or one object: whoever asks next fares no better.
+    A worker stops taking jobs of that type, burns no attempt, and tries one now and then (`shared.messaging.breaker`).
+    """
+
+    code = "dependency_down"

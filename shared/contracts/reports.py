@@ -51,6 +51,8 @@ class AttemptReport(Contract):
     waits_in_ledger: bool = False
     """The ledger is to publish the next attempt at `retry_at`: the wait fits no retry queue."""
     result: JsonValue = None
+    is_spent: bool = True
+    """False when what the job depends on was away: the same attempt comes again, and nothing is counted."""
 
 
 class HeldAttempt(Contract):
@@ -68,6 +70,34 @@ class WorkerSeen(Contract):
     version: Text
     types: tuple[Text, ...]
     held: tuple[HeldAttempt, ...]
+
+
+class CrashedAttempt(HeldAttempt):
+    """An attempt that ran when its worker process ended without a word."""
+
+    job_type: Text
+
+
+class WorkerCrashed(Contract):
+    """A worker process ended in the middle of these; told by the next process of its slot before it takes any job.
+
+    One attempt alone is a crash of that job. Of several each is a suspect only. `crash_id` is the dead process's run
+    and the message's id: told twice, it is one crash.
+    """
+
+    crash_id: UUID
+    worker: Text
+    attempts: tuple[CrashedAttempt, ...]
+
+
+class BreakerMoved(Contract):
+    """What the jobs of a type depend on is away, or is away still, or is back: as this worker found it at `at`."""
+
+    job_type: Text
+    worker: Text
+    is_open: bool
+    at: datetime
+    error: AttemptError | None = None
 
 
 class ProbeAnswered(Contract):
