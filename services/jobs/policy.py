@@ -74,12 +74,32 @@ def _stock_low(event: events.StockLowDigest) -> tuple[Order, ...]:
                 "threshold": low.threshold,
             }
             for low in event.products
-        ]
+        ],
+        "more": event.more,
     }
     vendor = Audience(kind="vendor", vendor_id=event.vendor_id)
     return (
         _mail("stock_low", vendor, params, priority=2),
         _notification("stock_low", vendor, params),
+    )
+
+
+def _sync_requested(event: events.SyncRequested) -> tuple[Order, ...]:
+    job = jobs.SyncInventory(source_id=event.source_id, run_id=event.run_id)
+    return (Order(job, target=str(event.run_id), round=event.round),)
+
+
+def _sync_failing(event: events.SyncFailing) -> tuple[Order, ...]:
+    params: Params = {
+        "source_id": str(event.source_id),
+        "name": event.name,
+        "failures": event.failures,
+        "problem": event.problem,
+    }
+    vendor = Audience(kind="vendor", vendor_id=event.vendor_id)
+    return (
+        _mail("sync_failing", vendor, params, priority=2),
+        _notification("sync_failing", vendor, params),
     )
 
 
@@ -111,6 +131,8 @@ POLICY: Final[Mapping[type[Event], Callable[[Any], tuple[Order, ...]]]] = {
     events.ProductReinstated: _reinstated,
     events.ImageAdded: _image_added,  # process-image (3)
     events.StockLowDigest: _stock_low,  # one e-mail (2), one notification (3)
+    events.SyncRequested: _sync_requested,  # sync-inventory (3)
+    events.SyncFailing: _sync_failing,  # e-mail to the vendor (2), notification (3)
     events.ReportRequested: _report_requested,  # generate-report (5)
     events.ScheduleDue: _schedule_due,  # what the schedule's entry names
 }

@@ -161,12 +161,18 @@ class StockLowLetter(LetterParams):
 
     kind = "stock_low"
     products: Annotated[list[LowProduct], Field(min_length=1)]
+    more: NonNegativeInt = 0
 
     @property
     def subject(self) -> str:
-        if len(self.products) == 1:
+        if self.count == 1:
             return f"Low stock: {_short(self.products[0].title)}"
-        return f"Low stock: {len(self.products)} products"
+        return f"Low stock: {self.count} products"
+
+    @property
+    def count(self) -> int:
+        """All products that are running low, those that the job does not name too."""
+        return len(self.products) + self.more
 
     @property
     def path(self) -> str:
@@ -180,11 +186,29 @@ class StockLowLetter(LetterParams):
 
     @property
     def unlisted(self) -> int:
-        return len(self.products) - len(self.listed)
+        return self.count - len(self.listed)
 
     @property
     def sold_out(self) -> int:
         return sum(low.on_hand == 0 for low in self.products)
+
+
+class SyncFailingLetter(LetterParams):
+    """To the vendor: a stock source of theirs gives nothing that can be used."""
+
+    kind = "sync_failing"
+    source_id: Id
+    name: Line
+    failures: Annotated[int, Field(ge=1)]
+    problem: Line
+
+    @property
+    def subject(self) -> str:
+        return f"Stock sync is failing: {_short(self.name)}"
+
+    @property
+    def path(self) -> str:
+        return f"/vendor/sync-sources/{self.source_id}"
 
 
 LETTERS: dict[str, type[LetterParams]] = {
@@ -196,6 +220,7 @@ LETTERS: dict[str, type[LetterParams]] = {
         ProductSuspendedLetter,
         ProductReinstatedLetter,
         StockLowLetter,
+        SyncFailingLetter,
     )
 }
 

@@ -106,6 +106,7 @@ VENDOR_KINDS: Final = (
     "product_suspended",
     "product_reinstated",
     "stock_low",
+    "sync_failing",
 )
 """What a vendor is told."""
 MAX_UNREAD: Final = 1000

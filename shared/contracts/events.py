@@ -170,11 +170,15 @@ class LowProduct(Contract):
 
 
 class StockLowDigest(Event):
-    """All products of one vendor whose alert one check opened: one mail, however many products."""
+    """Products of one vendor that fell low since it was last told: one mail, however many products.
+
+    `products` are the most urgent; `more` counts those beyond them.
+    """
 
     type = "stock.low_digest"
     subject_field = "vendor_id"
     products: tuple[LowProduct, ...]
+    more: NonNegativeInt = 0
 
 
 class StockRecovered(Event):
@@ -184,6 +188,27 @@ class StockRecovered(Event):
     subject_field = "product_id"
     product_id: UUID
     on_hand: NonNegativeInt
+
+
+class SyncRequested(Event):
+    """A vendor's stock shall be brought in line with its own system; `round` rises when no worker answered."""
+
+    type = "sync.requested"
+    subject_field = "source_id"
+    source_id: UUID
+    run_id: UUID
+    round: PositiveInt = 1
+
+
+class SyncFailing(Event):
+    """A vendor's stock source gave nothing usable `failures` times in a row. Said once until a run succeeds."""
+
+    type = "sync.failing"
+    subject_field = "source_id"
+    source_id: UUID
+    name: Text
+    failures: PositiveInt
+    problem: Text
 
 
 class OrderLine(Contract):
@@ -406,6 +431,8 @@ EVENTS: tuple[type[Event], ...] = (
     StockLow,
     StockLowDigest,
     StockRecovered,
+    SyncRequested,
+    SyncFailing,
     OrderPlaced,
     OrderCancelled,
     VendorSuspended,

@@ -62,12 +62,13 @@ class GenerateReport(Job):
 
 
 class SyncInventory(Job):
-    """Bring a vendor's stock in line with its own system."""
+    """Bring a vendor's stock in line with its own system. Without `run_id` it is a run of its own."""
 
     type = "sync-inventory"
     once_only_by = "absolute quantities with source version; movements unique by (source, version, sku)"
     source_id: UUID
     version: Text = ""
+    run_id: UUID | None = None
 
 
 class CleanupCache(Job):

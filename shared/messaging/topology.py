@@ -125,6 +125,8 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
         "product.reinstated",
         "image.added",
         "stock.low_digest",
+        "sync.requested",
+        "sync.failing",
         "report.requested",
         "schedule.due",
         ANNOUNCEMENT,

@@ -87,6 +87,16 @@ CASES: dict[str, tuple[str, dict[str, object], Contact]] = {
         },
         VENDOR,
     ),
+    "sync_failing": (
+        "sync_failing",
+        {
+            "source_id": "0193b3c0-5a00-7000-8000-0000000000c1",
+            "name": "Warehouse in Gdańsk",
+            "failures": 3,
+            "problem": "The other side answered 503.",
+        },
+        VENDOR,
+    ),
     "hostile": (
         "product_rejected",
         {

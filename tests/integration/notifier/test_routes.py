@@ -118,7 +118,8 @@ async def test_preferences_are_on_until_chosen_otherwise(api: Api) -> None:
 async def test_preferences_are_replaced_and_what_is_left_out_is_on_again(api: Api) -> None:
     quiet = {"kind": "stock_low", "in_app": True, "email": False}
     status, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": [quiet]})
-    assert (status, answer["items"][-1]) == (200, quiet)
+    assert status == 200
+    assert quiet in answer["items"]
     assert (await api(SELLER, "GET", "/api/notification-preferences"))[1] == answer
     _, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": []})
     assert all(item["in_app"] and item["email"] for item in answer["items"])

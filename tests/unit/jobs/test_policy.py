@@ -58,6 +58,11 @@ CASES: list[tuple[Event, Audience | None, list[tuple[str, str, int | None]]]] = 
         SELLER,
         [("send-email", "stock_low", 2), ("send-notification", "stock_low", 3)],
     ),
+    (
+        events.SyncFailing(vendor_id=VENDOR, source_id=PRODUCT, name="Depot", failures=3, problem="It answered 503."),
+        SELLER,
+        [("send-email", "sync_failing", 2), ("send-notification", "sync_failing", 3)],
+    ),
     (product(events.ProductChanged, slug="bowl", status="approved"), None, []),
 ]
 

@@ -67,7 +67,10 @@ SAMPLES: dict[str, Event] = {
             events.LowProduct(product_id=UUID(int=n), sku=LONGEST, title=LONGEST, on_hand=n, threshold=n)
             for n in range(200)
         ),
+        more=4800,
     ),
+    "sync requested": events.SyncRequested(vendor_id=VENDOR, source_id=PRODUCT, run_id=PRODUCT),
+    "sync failing": events.SyncFailing(vendor_id=VENDOR, source_id=PRODUCT, name=LONGEST, failures=3, problem=LONGEST),
     "image added": events.ImageAdded(vendor_id=VENDOR, image_id=PRODUCT, product_id=PRODUCT, source="blob:x"),
     "report requested": events.ReportRequested(
         report_id=PRODUCT,
