@@ -110,6 +110,10 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("PUT", "/api/vendor/inventory/{product_id}"): VENDOR,
         ("PUT", "/api/vendor/inventory/{product_id}/threshold"): VENDOR,
         ("GET", "/api/vendor/inventory/{product_id}/movements"): VENDOR,
+        ("GET", "/api/vendor/inventory-defaults"): VENDOR,
+        ("PUT", "/api/vendor/inventory-defaults"): VENDOR,
+        ("GET", "/api/admin/inventory-defaults"): ADMIN_OPS,
+        ("PUT", "/api/admin/inventory-defaults"): ADMIN,
         # caches
         ("GET", "/api/admin/cache"): ADMIN_OPS,
         ("POST", "/api/admin/cache/clear"): ADMIN,

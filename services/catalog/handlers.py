@@ -6,14 +6,14 @@ from pydantic import JsonValue
 
 from services.catalog.cache.schemas import clearing_shape
 from services.catalog.cache_clearing import CacheClearing
-from services.catalog.inventory.usecases import Inventory
+from services.catalog.inventory.low_stock import LowStock
 from shared.contracts.jobs import CheckLowStock, CleanupCache
 from shared.messaging.attempt import Attempt
 
 
-async def check_low_stock(_: CheckLowStock, __: Attempt, *, inventory: Inventory) -> JsonValue:
-    """`check-low-stock`: the result counts alerts opened and vendors told."""
-    return asdict(await inventory.check_low_stock())
+async def check_low_stock(_: CheckLowStock, __: Attempt, *, low_stock: LowStock) -> JsonValue:
+    """`check-low-stock`: the result counts alerts opened and closed, and the vendors told of how many products."""
+    return asdict(await low_stock.check())
 
 
 async def cleanup_cache(job: CleanupCache, attempt: Attempt, *, clearing: CacheClearing) -> JsonValue:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.catalog import idempotency
 from services.catalog.accounts import store as accounts
 from services.catalog.cache import store as caches
+from services.catalog.inventory.store import prune_adjustments
 from shared.db.pool import Pool, connection
 
 
@@ -15,8 +16,9 @@ class Housekeeping:
     pool: Pool
 
     async def run_once(self) -> None:
-        """Forget idempotency keys of yesterday, sessions that are over, replicas that are gone."""
+        """Forget idempotency keys of yesterday and what they kept, sessions that are over, replicas that are gone."""
         async with connection(self.pool) as conn:
             await idempotency.prune(conn)
             await accounts.prune_sessions(conn)
             await caches.prune(conn)
+            await prune_adjustments(conn)

@@ -9,7 +9,7 @@ from services.catalog.cache_clearing import CacheClearing
 from services.catalog.handlers import check_low_stock, cleanup_cache
 from services.catalog.images.chaser import PictureChaser
 from services.catalog.images.usecases import Images
-from services.catalog.inventory.usecases import Inventory
+from services.catalog.inventory.low_stock import LowStock
 from services.catalog.settings import WorkerSettings
 from shared.clock import utc_now
 from shared.contracts import events, jobs
@@ -26,6 +26,8 @@ from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 
 POOL_SIZE = 6
+LOW_STOCK_SECONDS = 2.0
+"""How often the worker looks for products that fell low and whose vendor was not told."""
 
 
 @asynccontextmanager
@@ -39,14 +41,14 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
         )
         outbox = Outbox("catalog")
         images = Images(pool=pool, outbox=outbox, inbox=Inbox("catalog"))
-        inventory = Inventory(pool=pool, outbox=outbox)
+        low_stock = LowStock(pool=pool, outbox=outbox)
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         heard: EventTable = {
             events.ImageProcessed: images.processed,
             events.JobFailed: images.job_failed,
         }
         done: HandlerTable = {
-            jobs.CheckLowStock: partial(check_low_stock, inventory=inventory),
+            jobs.CheckLowStock: partial(check_low_stock, low_stock=low_stock),
             jobs.CleanupCache: partial(cleanup_cache, clearing=clearing),
         }
         chaser = PictureChaser(
@@ -54,6 +56,9 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
         )
         await stack.enter_async_context(
             background(every(settings.picture_patience_seconds / 8, chaser.run_once), name="picture chaser")
+        )
+        await stack.enter_async_context(
+            background(every(LOW_STOCK_SECONDS, low_stock.run_once), name="low stock digests")
         )
         hearing = await stack.enter_async_context(
             reading_all(

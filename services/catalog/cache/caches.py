@@ -101,6 +101,10 @@ class Caches:
         while len(self._own) > OWN_IDS:
             self._own.popitem(last=False)
 
+    def forget(self, row: Row) -> None:
+        """Drop, on this replica alone, what depends on a row whose change no event tells of."""
+        self._drop(row, None)
+
     def clean(self, mode: Mode) -> dict[str, int]:
         """Clear all, or free only what is past its time; how many entries went, by cache."""
         if mode == "clear":

@@ -10,6 +10,7 @@ from services.catalog.cache.models import (
     product_row,
     slug_row,
     stock_row,
+    stocks_row,
     vendor_row,
 )
 from services.catalog.products.models import Status
@@ -32,8 +33,14 @@ _SHOWN_BEFORE_OR_AFTER: Final = frozenset({Status.APPROVED, Status.SUSPENDED, St
 """A product in another status was not in the catalogue just before either."""
 
 
+_SHOWN_WITH_STOCK: Final = (ProductEvent, StockChanged, StockThresholdSet, VendorChanged)
+"""What changes a vendor's list of levels: the levels, titles and statuses, and the vendor's default threshold."""
+
+
 def stale_rows(event: Event) -> Iterator[Stale]:
     """The rows an event tells of."""
+    if isinstance(event, _SHOWN_WITH_STOCK) and event.vendor_id is not None:
+        yield stocks_row(event.vendor_id), None
     match event:
         case ProductEvent():
             yield product_row(event.product_id), event.version

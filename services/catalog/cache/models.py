@@ -32,6 +32,11 @@ def stock_row(product_id: UUID) -> Row:
     return "stock", product_id
 
 
+def stocks_row(vendor_id: UUID) -> Row:
+    """All levels of a vendor: every list of them depends on this."""
+    return "stocks", vendor_id
+
+
 def vendor_row(vendor_id: UUID) -> Row:
     """A row of `catalog.vendors`."""
     return "vendor", vendor_id

@@ -9,13 +9,26 @@ from aiohttp import web
 from services.catalog.access import actor_of
 from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
 from services.catalog.cache.caches import Caches
-from services.catalog.cache.models import Answer, Loaded, product_row, stock_row
+from services.catalog.cache.models import (
+    Answer,
+    Loaded,
+    body_etag,
+    product_row,
+    stock_row,
+    stocks_row,
+    vendor_row,
+)
 from services.catalog.cache.responses import respond
+from services.catalog.idempotency import once_key
+from services.catalog.inventory.models import MovementKind
 from services.catalog.inventory.schemas import (
     AdjustBody,
     LevelBody,
     LevelsQuery,
+    MarketplaceThresholdBody,
     ThresholdBody,
+    adjusted_shape,
+    defaults_shape,
     level_shape,
     movement_shape,
 )
@@ -41,10 +54,27 @@ class InventoryRoutes:
             web.put("/api/vendor/inventory/{product_id}", self.set_level),
             web.put("/api/vendor/inventory/{product_id}/threshold", self.set_threshold),
             web.get("/api/vendor/inventory/{product_id}/movements", self.list_movements),
+            web.get("/api/vendor/inventory-defaults", self.show_defaults),
+            web.put("/api/vendor/inventory-defaults", self.set_default),
+            web.get("/api/admin/inventory-defaults", self.show_marketplace_default),
+            web.put("/api/admin/inventory-defaults", self.set_marketplace_default),
         ]
 
     async def list_levels(self, request: web.Request) -> web.Response:
         """`GET /api/vendor/inventory`."""
+        vendor_id, cache = _vendor_id(request), self.caches.inventory
+        key = f"{vendor_id}{request.raw_path}"
+        found = cache.known(key) or await cache.read(key, partial(self._load_levels, request))
+        assert found is not None, "a list may be empty but is always there"
+        return respond(request, found)
+
+    async def _load_levels(self, request: web.Request) -> Loaded:
+        page = await self._levels_page(request)
+        assert isinstance(page.body, bytes)
+        answered = Answer(page.body, body_etag(page.body), page.headers.get("Link"))
+        return Loaded(answered, {stocks_row(_vendor_id(request)): None})
+
+    async def _levels_page(self, request: web.Request) -> web.Response:
         query = read_query(request, LevelsQuery)
         position = position_in(request, query)
         found = await self.inventory.levels(
@@ -65,7 +95,11 @@ class InventoryRoutes:
 
     async def _load_level(self, vendor_id: UUID, product_id: UUID) -> Loaded:
         level = await self.inventory.level(vendor_id, product_id)
-        rows = {product_row(product_id): level.product_version, stock_row(product_id): level.version}
+        rows = {
+            product_row(product_id): level.product_version,
+            stock_row(product_id): level.version,
+            vendor_row(vendor_id): level.vendor_version,
+        }
         return Loaded(Answer(to_json(level_shape(level)), f'"{level.etag}"'), rows)
 
     async def set_level(self, request: web.Request) -> web.Response:
@@ -80,11 +114,37 @@ class InventoryRoutes:
         return answer(level_shape(level))
 
     async def adjust(self, request: web.Request) -> web.Response:
-        """`POST /api/vendor/inventory/adjust`: up to 250 lines, all or nothing."""
-        body = await read_body(request, AdjustBody)
-        deltas = {line.product_id: line.delta for line in body.lines}
-        levels = await self.inventory.adjust(actor_of(request), deltas, note=body.note)
-        return answer({"items": [level_shape(level) for level in levels]})
+        """`POST /api/vendor/inventory/adjust`: up to 250 lines, all or nothing, or each for itself."""
+        body, actor = await read_body(request, AdjustBody), actor_of(request)
+        assert actor.account_id is not None, "somebody is signed in"
+        adjusted = await self.inventory.adjust(
+            actor,
+            {line.product_id: line.delta for line in body.lines},
+            kind=MovementKind(body.kind),
+            note=body.note,
+            is_each=body.mode == "each",
+            once=await once_key(request, actor.account_id),
+        )
+        return answer({"items": [adjusted_shape(one) for one in adjusted]})
+
+    async def show_defaults(self, request: web.Request) -> web.Response:
+        """`GET /api/vendor/inventory-defaults`."""
+        return answer(defaults_shape(await self.inventory.defaults(_vendor_id(request))))
+
+    async def set_default(self, request: web.Request) -> web.Response:
+        """`PUT /api/vendor/inventory-defaults`."""
+        body = await read_body(request, ThresholdBody)
+        return answer(defaults_shape(await self.inventory.set_vendor_default(actor_of(request), body.threshold)))
+
+    async def show_marketplace_default(self, _: web.Request) -> web.Response:
+        """`GET /api/admin/inventory-defaults`."""
+        return answer({"threshold": await self.inventory.marketplace_default()})
+
+    async def set_marketplace_default(self, request: web.Request) -> web.Response:
+        """`PUT /api/admin/inventory-defaults`."""
+        body = await read_body(request, MarketplaceThresholdBody)
+        threshold = await self.inventory.set_marketplace_default(actor_of(request), body.threshold)
+        return answer({"threshold": threshold})
 
     async def set_threshold(self, request: web.Request) -> web.Response:
         """`PUT /api/vendor/inventory/{product_id}/threshold`."""

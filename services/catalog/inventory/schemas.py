@@ -1,13 +1,13 @@
 """What is sent to and answered by the addresses of stock."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from services.catalog.answers import PageQuery
-from services.catalog.inventory.models import MAX_PIECES, Level, Movement
+from services.catalog.inventory.models import MAX_PIECES, Adjusted, Defaults, Level, Movement
 from shared.web.bodies import Body
 
 MAX_ADJUSTMENTS: Final = 250
@@ -37,8 +37,13 @@ class AdjustmentBody(Body):
 
 
 class AdjustBody(Body):
-    """Many adjustments that happen together; each product once."""
+    """Many adjustments, each product once: together or not at all, or (`each`) every line that can be done.
 
+    `receive` is for goods that came.
+    """
+
+    mode: Literal["all", "each"] = "all"
+    kind: Literal["adjust", "receive"] = "adjust"
     lines: Annotated[list[AdjustmentBody], Field(min_length=1, max_length=MAX_ADJUSTMENTS)]
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
@@ -49,9 +54,21 @@ class AdjustBody(Body):
             raise ValueError("a product is named twice")
         return lines
 
+    @model_validator(mode="after")
+    def _comes(self) -> Self:
+        if self.kind == "receive" and any(line.delta < 0 for line in self.lines):
+            raise ValueError("goods that came are more than none")
+        return self
+
 
 class ThresholdBody(Body):
-    """Where low begins."""
+    """Where low begins; null leaves it to the vendor's default, and that to the marketplace's."""
+
+    threshold: Pieces | None
+
+
+class MarketplaceThresholdBody(Body):
+    """Where low begins where nobody says anything else."""
 
     threshold: Pieces
 
@@ -71,10 +88,22 @@ def level_shape(level: Level) -> Mapping[str, Any]:
         "status": level.status,
         "on_hand": level.on_hand,
         "threshold": level.threshold,
+        "own_threshold": level.own_threshold,
         "is_low": level.on_hand <= level.threshold,
         "version": level.version,
         "updated_at": level.updated_at,
     }
+
+
+def adjusted_shape(one: Adjusted) -> Mapping[str, Any]:
+    """What became of one line."""
+    shape = {"product_id": one.product_id, "applied": one.refused is None, "on_hand": one.on_hand}
+    return shape if one.refused is None else {**shape, "code": one.refused}
+
+
+def defaults_shape(defaults: Defaults) -> Mapping[str, Any]:
+    """A vendor's default, and the one that holds without it."""
+    return {"threshold": defaults.vendor, "marketplace_threshold": defaults.marketplace}
 
 
 def movement_shape(movement: Movement) -> Mapping[str, Any]:

@@ -2,28 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Final
 from uuid import UUID
 
 from services.catalog import audit
+from services.catalog.idempotency import OnceKey, keep, made_before
 from services.catalog.inventory import store
 from services.catalog.inventory.errors import LevelNotFound, OutOfRange, StaleQuantity, UnknownProducts
-from services.catalog.inventory.models import Level, Moved, Movement, MovementKind
+from services.catalog.inventory.models import (
+    Adjusted,
+    Crossing,
+    Defaults,
+    Level,
+    Moved,
+    Movement,
+    MovementKind,
+    SourceVersions,
+)
 from services.catalog.models import Actor
 from shared.contracts.base import Event
-from shared.contracts.events import (
-    LowProduct,
-    StockChanged,
-    StockLow,
-    StockLowDigest,
-    StockRecovered,
-    StockThresholdSet,
-)
+from shared.contracts.events import StockChanged, StockLow, StockRecovered, StockThresholdSet, VendorChanged
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection, transaction
-
-ALERTS_PER_RUN: Final = 5000
+from shared.ids import new_id
 
 
 async def move(
@@ -35,22 +35,28 @@ async def move(
     *,
     reference: str,
     actor: Actor,
+    source: SourceVersions | None = None,
 ) -> list[Moved]:
-    """Move levels that `store.lock` holds, in the caller's transaction, with their movements and events.
+    """Move levels that `store.lock` holds, in the caller's transaction, with their movements, alerts and events.
 
     A level that would fall below zero (or rise above a billion) stays and is missing in the answer: the caller
-    decides whether that undoes all.
+    decides whether that undoes all. `source` says which version of which stock source moves them.
     """
     moved = await store.move(conn, deltas)
-    await store.add_movements(conn, moved, deltas, kind, reference=reference, account_id=actor.account_id)
-    recovered = await store.close_alerts(conn, [one.product_id for one in moved if deltas[one.product_id] > 0])
-    vendors = {level.product_id: level.vendor_id for level in held}
+    if not moved:
+        return []
+    await store.add_movements(
+        conn, moved, deltas, kind, reference=reference, account_id=actor.account_id, source=source
+    )
+    levels = {level.product_id: level for level in held}
+    crossings = {one.product_id: levels[one.product_id].crossing(one.on_hand) for one in moved}
+    await _set_alerts(conn, crossings)
     facts: list[Event] = []
     for one in moved:
-        vendor_id = vendors[one.product_id]
+        level = levels[one.product_id]
         facts.append(
             StockChanged(
-                vendor_id=vendor_id,
+                vendor_id=level.vendor_id,
                 product_id=one.product_id,
                 delta=deltas[one.product_id],
                 on_hand=one.on_hand,
@@ -58,24 +64,36 @@ async def move(
                 cause=kind.value,
             )
         )
-        if one.product_id in recovered:
-            facts.append(StockRecovered(vendor_id=vendor_id, product_id=one.product_id, on_hand=one.on_hand))
-    if facts:
-        await outbox.add(conn, *facts)
+        facts += crossed(level, one.on_hand, crossings[one.product_id])
+    await outbox.add(conn, *facts)
     return moved
 
 
-@dataclass(frozen=True, slots=True)
-class LowStockCount:
-    """What one check did."""
+async def _set_alerts(conn: Connection, crossings: Mapping[UUID, Crossing | None]) -> None:
+    if low := [product_id for product_id, crossing in crossings.items() if crossing is Crossing.LOW]:
+        await store.open_alerts_of(conn, low)
+    if recovered := [product_id for product_id, crossing in crossings.items() if crossing is Crossing.RECOVERED]:
+        await store.close_alerts_of(conn, recovered)
 
-    alerts: int
-    vendors: int
+
+def crossed(level: Level, on_hand: int, crossing: Crossing | None) -> list[Event]:
+    """What is told of an alert that opens or closes."""
+    match crossing:
+        case Crossing.LOW:
+            return [
+                StockLow(
+                    vendor_id=level.vendor_id, product_id=level.product_id, on_hand=on_hand, threshold=level.threshold
+                )
+            ]
+        case Crossing.RECOVERED:
+            return [StockRecovered(vendor_id=level.vendor_id, product_id=level.product_id, on_hand=on_hand)]
+        case None:
+            return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Stock, as vendors and the low-stock check use it."""
+    """Stock, as vendors use it."""
 
     pool: Pool
     outbox: Outbox
@@ -111,56 +129,89 @@ class Inventory:
                 await move(conn, self.outbox, [level], deltas, MovementKind.ADJUST, reference="counted", actor=actor)
             return (await store.levels(conn, [product_id]))[0]
 
-    async def adjust(self, actor: Actor, adjustments: Mapping[UUID, int], *, note: str) -> list[Level]:
-        """Add to levels or take from them (pieces by product), all or nothing.
+    async def adjust(
+        self,
+        actor: Actor,
+        adjustments: Mapping[UUID, int],
+        *,
+        kind: MovementKind,
+        note: str,
+        is_each: bool = False,
+        once: OnceKey | None = None,
+    ) -> list[Adjusted]:
+        """Add to levels or take from them (pieces by product): all or nothing, or each line that can be done.
 
-        Raises `UnknownProducts` for what is not this vendor's, `OutOfRange` naming what cannot move that far.
+        All or nothing, it raises `UnknownProducts` for what is not this vendor's, `OutOfRange` naming what cannot
+        move that far; else the answer says so for each line. `once` makes a repeated request answer like the first.
         """
         async with transaction(self.pool) as conn:
-            held = await store.lock(conn, list(adjustments))
-            own = [level for level in held if level.vendor_id == actor.vendor_id]
-            if len(own) < len(adjustments):
+            if (known := await made_before(conn, once)) is not None:
+                return await store.adjustment(conn, known)
+            own = [level for level in await store.lock(conn, list(adjustments)) if level.vendor_id == actor.vendor_id]
+            if len(own) < len(adjustments) and not is_each:
                 raise UnknownProducts.of(list(adjustments), {level.product_id for level in own})
-            moved = await move(conn, self.outbox, own, adjustments, MovementKind.ADJUST, reference=note, actor=actor)
-            if len(moved) < len(adjustments):
+            deltas = {level.product_id: adjustments[level.product_id] for level in own}
+            moved = await move(conn, self.outbox, own, deltas, kind, reference=note, actor=actor)
+            if len(moved) < len(adjustments) and not is_each:
                 raise OutOfRange.of(list(adjustments), {one.product_id for one in moved})
-            return await store.levels(conn, list(adjustments))
+            results = _line_by_line(adjustments, own, moved)
+            if once is not None:
+                identifier = new_id()
+                await store.keep_adjustment(conn, identifier, results)
+                await keep(conn, once, identifier)
+            return results
 
-    async def set_threshold(self, actor: Actor, product_id: UUID, *, threshold: int) -> Level:
-        """Say where low begins; the alert goes if the level is above it. Raises `LevelNotFound`."""
+    async def set_threshold(self, actor: Actor, product_id: UUID, *, threshold: int | None) -> Level:
+        """Say where low begins for a product; None leaves it to the vendor's default. Raises `LevelNotFound`.
+
+        An open alert closes if the level has recovered by the new threshold; one that is due opens at the next check.
+        """
         async with transaction(self.pool) as conn:
-            level = await _held(conn, actor, product_id)
+            await _held(conn, actor, product_id)
             version = await store.set_threshold(conn, product_id, threshold)
+            [level] = await store.levels(conn, [product_id])
             said = StockThresholdSet(
-                vendor_id=level.vendor_id, product_id=product_id, threshold=threshold, version=version
+                vendor_id=level.vendor_id, product_id=product_id, threshold=level.threshold, version=version
             )
-            await self.outbox.add(conn, said)
-            if await store.close_alerts(conn, [product_id]):
-                recovered = StockRecovered(vendor_id=level.vendor_id, product_id=product_id, on_hand=level.on_hand)
-                await self.outbox.add(conn, recovered)
+            crossing = level.crossing(level.on_hand)
+            await _set_alerts(conn, {product_id: crossing})
+            await self.outbox.add(conn, said, *crossed(level, level.on_hand, crossing))
             await audit.record(
                 conn, actor, "stock.threshold_set", kind="product", object_id=product_id, threshold=threshold
             )
             return (await store.levels(conn, [product_id]))[0]
 
-    async def check_low_stock(self) -> LowStockCount:
-        """Open an alert for each low product that has none, and tell each vendor once, however many products.
+    async def defaults(self, vendor_id: UUID) -> Defaults:
+        """Where low begins for a vendor's products."""
+        async with connection(self.pool) as conn:
+            return Defaults(*await store.defaults(conn, vendor_id))
 
-        Alerts and events commit together. Run again, or twice at once, it finds only what has no alert yet.
-        """
+    async def set_vendor_default(self, actor: Actor, threshold: int | None) -> Defaults:
+        """Set it; None leaves it to the marketplace. Alerts follow with the next check."""
+        assert actor.vendor_id is not None, "the access table lets only vendors in here"
         async with transaction(self.pool) as conn:
-            opened = await store.open_alerts(conn, limit=ALERTS_PER_RUN)
-            low = await store.levels(conn, opened)
-            digests = [_digest(vendor_id, list(of)) for vendor_id, of in groupby(low, lambda one: one.vendor_id)]
-            facts: list[Event] = [
-                StockLow(
-                    vendor_id=one.vendor_id, product_id=one.product_id, on_hand=one.on_hand, threshold=one.threshold
-                )
-                for one in low
-            ]
-            if low:
-                await self.outbox.add(conn, *facts, *digests)
-        return LowStockCount(alerts=len(low), vendors=len(digests))
+            version = await store.set_vendor_default(conn, actor.vendor_id, threshold)
+            await self.outbox.add(conn, VendorChanged(vendor_id=actor.vendor_id, version=version))
+            await audit.record(
+                conn, actor, "vendor.threshold_set", kind="vendor", object_id=actor.vendor_id, threshold=threshold
+            )
+            return Defaults(*await store.defaults(conn, actor.vendor_id))
+
+    async def marketplace_default(self) -> int:
+        """Where low begins where nobody says anything else."""
+        async with connection(self.pool) as conn:
+            return await store.marketplace_default(conn)
+
+    async def set_marketplace_default(self, actor: Actor, threshold: int) -> int:
+        """Set it. Alerts follow with the next check."""
+        async with transaction(self.pool) as conn:
+            versions = await store.set_marketplace_default(conn, threshold)
+            changed = [VendorChanged(vendor_id=vendor_id, version=version) for vendor_id, version in versions.items()]
+            await self.outbox.add(conn, *changed)
+            await audit.record(
+                conn, actor, "marketplace.threshold_set", kind="marketplace", object_id="stock", threshold=threshold
+            )
+            return threshold
 
 
 async def _held(conn: Connection, actor: Actor, product_id: UUID) -> Level:
@@ -171,13 +222,16 @@ async def _held(conn: Connection, actor: Actor, product_id: UUID) -> Level:
     return levels[0]
 
 
-def _digest(vendor_id: UUID, low: Sequence[Level]) -> StockLowDigest:
-    return StockLowDigest(
-        vendor_id=vendor_id,
-        products=tuple(
-            LowProduct(
-                product_id=one.product_id, sku=one.sku, title=one.title, on_hand=one.on_hand, threshold=one.threshold
-            )
-            for one in low
-        ),
-    )
+def _line_by_line(adjustments: Mapping[UUID, int], own: Sequence[Level], moved: Sequence[Moved]) -> list[Adjusted]:
+    """One result for each line, in the order asked."""
+    levels = {level.product_id: level for level in own}
+    after = {one.product_id: one for one in moved}
+    results = []
+    for product_id in adjustments:
+        if (one := after.get(product_id)) is not None:
+            results.append(Adjusted(product_id, one.on_hand, one.version))
+        elif (level := levels.get(product_id)) is not None:
+            results.append(Adjusted(product_id, level.on_hand, level.version, OutOfRange.code))
+        else:
+            results.append(Adjusted(product_id, None, None, UnknownProducts.code))
+    return results

@@ -29,6 +29,7 @@ from services.catalog.cache.models import (
     product_row,
     slug_row,
     stock_row,
+    stocks_row,
     vendor_row,
 )
 from services.catalog.cache.responses import respond
@@ -82,6 +83,7 @@ class ProductRoutes:
         actor = actor_of(request)
         once = await once_key(request, request[IDENTITY].account_id)
         made = await self.products.create(actor, body.offer(), once=once)
+        self.caches.forget(stocks_row(made.product.vendor.id))  # a draft without stock is told to nobody
         return answer(
             product_for_vendor(made.product),
             status=201,

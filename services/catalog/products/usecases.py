@@ -10,7 +10,7 @@ from services.catalog.idempotency import OnceKey, keep, made_before
 from services.catalog.images import store as images
 from services.catalog.images.models import NewPicture
 from services.catalog.inventory import store as inventory
-from services.catalog.inventory.models import DEFAULT_THRESHOLD, MovementKind
+from services.catalog.inventory.models import MovementKind
 from services.catalog.models import Actor
 from services.catalog.products import store
 from services.catalog.products.errors import ContentClosed, ProductNotFound, VendorNotActive, WrongStatus
@@ -95,9 +95,7 @@ class Products:
             name = await _active_vendor(conn, vendor_id, needed=offer.submit)
             new = _new_product(offer, vendor_id)
             await store.insert(conn, new)
-            await inventory.open_level(
-                conn, new.id, on_hand=offer.on_hand, threshold=DEFAULT_THRESHOLD, account_id=actor.account_id
-            )
+            await inventory.open_level(conn, new.id, on_hand=offer.on_hand, account_id=actor.account_id)
             await self._tell_of_new(conn, new, offer, vendor_name=name)
             await audit.record(conn, actor, "product.created", kind="product", object_id=new.id, sku=new.sku)
             if offer.submit:

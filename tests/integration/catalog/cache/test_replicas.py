@@ -119,6 +119,13 @@ async def test_every_change_is_seen_at_once_where_it_was_made_and_soon_elsewhere
         async with vendor.put(f"{stock_path}/threshold", json={"threshold": 9}) as answer:
             assert answer.status == 200
 
+    async def restock() -> None:
+        lines = [{"product_id": product["id"], "delta": 20}]
+        await post(vendor, "/api/vendor/inventory/adjust", {"lines": lines, "kind": "receive"})
+
+    async def draft() -> None:
+        await make_product(vendor, sku="NEW-1")
+
     async def rename() -> None:
         async with admin.get(f"/api/admin/vendors/{maker}") as answer:
             etag = answer.headers["ETag"]
@@ -132,6 +139,8 @@ async def test_every_change_is_seen_at_once_where_it_was_made_and_soon_elsewhere
         lambda: post(channel, "/api/orders", order((product["id"], 2))), lambda it: it["on_hand"] == 0, stock_path
     )
     assert await see(replicas.b, lambda it: not it["in_stock"])
+    await changed(restock, lambda it: it["items"][0]["on_hand"] == 20, "/api/vendor/inventory?limit=5")
+    await changed(draft, lambda it: it["items"][0]["sku"] == "NEW-1", "/api/vendor/inventory?limit=5")
     await changed(rename, lambda it: it["name"] == "Renamed", vendor_path)
     assert await see(replicas.b, lambda it: it["vendor"]["name"] == "Renamed")
     await changed(lambda: post(admin, f"/api/admin/vendors/{maker}/suspend"), lambda it: it["http"] == 404)

@@ -1,4 +1,4 @@
-"""Stock over HTTP and the low-stock check, on the real database."""
+"""Stock over HTTP, on the real database."""
 
 import asyncio
 from typing import Any
@@ -6,20 +6,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.catalog.inventory.usecases import Inventory, LowStockCount
-from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from tests.factories import make_approved, make_product, order
 from tests.integration.catalog.conftest import Client
-from tests.integration.catalog.told import outbox, outbox_kinds
+from tests.integration.catalog.told import outbox, rows
+from tests.stock import check_stock
 
 INVENTORY = "/api/vendor/inventory"
-
-
-@pytest.fixture
-def inventory(pool: Pool) -> Inventory:
-    """The use cases as the worker holds them."""
-    return Inventory(pool=pool, outbox=Outbox("catalog"))
 
 
 async def _movements(vendor: Client, product_id: str) -> list[dict[str, Any]]:
@@ -95,47 +88,8 @@ async def test_the_database_itself_keeps_levels_and_movements(vendor: Client, po
         await pool.execute("UPDATE catalog.stock SET on_hand = -1")
     with pytest.raises(asyncpg.RaiseError):
         await pool.execute("UPDATE catalog.movements SET delta = 1")
-
-
-async def test_low_products_are_told_once_and_in_one_digest_for_each_vendor(
-    vendor: Client, other_vendor: Client, admin: Client, inventory: Inventory, pool: Pool
-) -> None:
-    low = [await make_approved(vendor, admin, on_hand=number) for number in (0, 5)]
-    await make_approved(vendor, admin, on_hand=6)
-    await make_product(vendor, on_hand=0)
-    others = await make_approved(other_vendor, admin, on_hand=1)
-    assert await inventory.check_low_stock() == LowStockCount(alerts=3, vendors=2)
-    digests = {digest["data"]["vendor_id"]: digest["data"] for digest in await outbox(pool, "stock.low_digest")}
-    assert {line["product_id"] for line in digests[low[0]["vendor"]["id"]]["products"]} == {one["id"] for one in low}
-    assert [line["sku"] for line in digests[others["vendor"]["id"]]["products"]] == [others["sku"]]
-    assert len(await outbox(pool, "stock.low")) == 3
-    assert await inventory.check_low_stock() == LowStockCount(alerts=0, vendors=0)
-
-
-async def test_two_checks_at_once_open_each_alert_once(
-    vendor: Client, admin: Client, inventory: Inventory, pool: Pool
-) -> None:
-    for _ in range(3):
-        await make_approved(vendor, admin, on_hand=0)
-    counts = await asyncio.gather(*(inventory.check_low_stock() for _ in range(4)))
-    assert sum(count.alerts for count in counts) == len(await outbox(pool, "stock.low")) == 3
-
-
-async def test_a_product_that_recovers_can_be_low_again(
-    vendor: Client, admin: Client, inventory: Inventory, pool: Pool
-) -> None:
-    product = await make_approved(vendor, admin, on_hand=5)
-    at = f"{INVENTORY}/{product['id']}"
-    await inventory.check_low_stock()
-    async with vendor.put(at, json={"on_hand": 6, "expected_on_hand": 5}) as answer:
-        assert answer.status == 200
-    assert (await outbox_kinds(pool))[-2:] == ["stock.changed", "stock.recovered"]
-    async with vendor.put(at, json={"on_hand": 1, "expected_on_hand": 6}) as answer:
-        assert answer.status == 200
-    assert (await inventory.check_low_stock()).alerts == 1
-    async with vendor.put(f"{at}/threshold", json={"threshold": 0}) as answer:
-        assert (await answer.json())["is_low"] is False
-    assert (await outbox_kinds(pool))[-1] == "stock.recovered"
+    with pytest.raises(asyncpg.RaiseError):
+        await pool.execute("DELETE FROM catalog.movements")
 
 
 async def test_the_sum_of_the_movements_is_the_level(
@@ -156,6 +110,7 @@ async def test_the_sum_of_the_movements_is_the_level(
         ("receive", 10),
     ]
     assert moved[0]["on_hand"] == sum(step["delta"] for step in moved) == 9
+    await check_stock(pool)
     assert moved[0]["reference"] == f"order {placed['id']}"
     async with vendor.get(f"{INVENTORY}/{product['id']}/movements?limit=3") as answer:
         following = (await answer.json())["next"]
@@ -193,3 +148,37 @@ async def test_a_level_has_an_upper_end(vendor: Client) -> None:
         adjusted = {"lines": [{"product_id": product["id"], "delta": 10**9}]}
         async with vendor.post(f"{INVENTORY}/adjust", json=adjusted) as answer:
             assert answer.status == 409
+
+
+async def test_each_line_can_be_done_for_itself_and_a_repeated_request_is_answered_alike(
+    vendor: Client, other_vendor: Client, pool: Pool
+) -> None:
+    one, two = await make_product(vendor, on_hand=10), await make_product(vendor, on_hand=1)
+    foreign = await make_product(other_vendor, on_hand=10)
+    deltas = ((one, -3), (two, -2), (foreign, 1))
+    body = {
+        "mode": "each",
+        "lines": [{"product_id": product["id"], "delta": delta} for product, delta in deltas],
+    }
+    answers = []
+    for _ in range(2):
+        async with vendor.post(f"{INVENTORY}/adjust", json=body, headers={"Idempotency-Key": "recount-1"}) as answer:
+            assert answer.status == 200
+            answers.append(await answer.json())
+    assert answers[0] == answers[1]
+    assert answers[0]["items"] == [
+        {"product_id": one["id"], "applied": True, "on_hand": 7},
+        {"product_id": two["id"], "applied": False, "on_hand": 1, "code": "out_of_range"},
+        {"product_id": foreign["id"], "applied": False, "on_hand": None, "code": "unknown_product"},
+    ]
+    assert await rows(pool, "movements") == 4
+    await check_stock(pool)
+
+
+async def test_goods_that_come_are_received(vendor: Client) -> None:
+    product = await make_product(vendor, on_hand=0)
+    for delta, status in ((-1, 422), (12, 200)):
+        body = {"kind": "receive", "lines": [{"product_id": product["id"], "delta": delta}]}
+        async with vendor.post(f"{INVENTORY}/adjust", json=body) as answer:
+            assert answer.status == status
+    assert [(step["kind"], step["delta"]) for step in await _movements(vendor, product["id"])] == [("receive", 12)]

@@ -1,14 +1,18 @@
 """Orders over HTTP, on the real database."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
 
+from services.catalog.inventory.low_stock import LowStock
+from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from tests.factories import make_approved, make_product, order
 from tests.integration.catalog.conftest import Client
 from tests.integration.catalog.told import outbox, outbox_kinds, rows
+from tests.stock import check_stock
 
 UNKNOWN = "018f5b1c-0000-7000-8000-000000000000"
 
@@ -34,7 +38,7 @@ async def test_an_order_takes_from_stock_and_is_told_with_it(
         (chair["title"], 1),
     ]
     assert (await _on_hand(vendor), await _on_hand(other_vendor)) == ({chair["id"]: 7}, {lamp["id"]: 0})
-    assert (await outbox_kinds(pool))[-3:] == ["stock.changed", "stock.changed", "order.placed"]
+    assert sorted((await outbox_kinds(pool))[-4:]) == ["order.placed", "stock.changed", "stock.changed", "stock.low"]
     [told] = await outbox(pool, "order.placed")
     assert [line["vendor_id"] for line in told["data"]["lines"]] == [
         chair["vendor"]["id"],
@@ -43,12 +47,15 @@ async def test_an_order_takes_from_stock_and_is_told_with_it(
     ]
 
 
-async def test_fifty_buyers_of_one_piece_buy_one(vendor: Client, admin: Client, channel: Client, pool: Pool) -> None:
+async def test_a_hundred_buyers_of_one_piece_buy_one(
+    vendor: Client, admin: Client, channel: Client, pool: Pool
+) -> None:
     product = await make_approved(vendor, admin, on_hand=1)
-    answers = await asyncio.gather(*(channel.post("/api/orders", json=order((product["id"], 1))) for _ in range(50)))
-    assert sorted(answer.status for answer in answers) == [201] + [409] * 49
+    answers = await asyncio.gather(*(channel.post("/api/orders", json=order((product["id"], 1))) for _ in range(100)))
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 99
     assert await _on_hand(vendor) == {product["id"]: 0}
     assert await rows(pool, "orders") == len(await outbox(pool, "order.placed")) == 1
+    await check_stock(pool)
 
 
 async def test_orders_of_the_same_products_in_any_order_do_not_block_each_other(
@@ -59,6 +66,35 @@ async def test_orders_of_the_same_products_in_any_order_do_not_block_each_other(
     answers = await asyncio.gather(*(channel.post("/api/orders", json=body) for body in bodies))
     assert {answer.status for answer in answers} == {201}
     assert await _on_hand(vendor) == {one: 80, two: 80}
+
+
+async def test_many_lines_in_any_order_with_returns_counts_and_checks_between_do_not_block_each_other(
+    vendor: Client, admin: Client, channel: Client, pool: Pool
+) -> None:
+    products = [(await make_approved(vendor, admin, on_hand=40))["id"] for _ in range(6)]
+    low_stock = LowStock(pool=pool, outbox=Outbox("catalog"), settle_seconds=0, spacing_seconds=0)
+    shuffled = random.Random(6)
+
+    async def trade(number: int) -> None:
+        lines = [(product, 1 + number % 3) for product in shuffled.sample(products, 5)]
+        async with channel.post("/api/orders", json=order(*lines)) as answer:
+            assert answer.status in (201, 409), await answer.text()
+            placed = await answer.json() if answer.status == 201 else None
+        if placed and number % 2:
+            async with channel.post(f"/api/orders/{placed['id']}/cancel") as answer:
+                assert answer.status == 200
+
+    async def count(number: int) -> None:
+        lines = [{"product_id": product, "delta": 1} for product in shuffled.sample(products, 6)]
+        async with vendor.post("/api/vendor/inventory/adjust", json={"lines": lines}) as answer:
+            assert answer.status == 200, (number, await answer.text())
+
+    await asyncio.gather(
+        *(trade(number) for number in range(40)),
+        *(count(number) for number in range(10)),
+        *(low_stock.check() for _ in range(5)),
+    )
+    await check_stock(pool)
 
 
 async def test_an_order_sent_again_is_the_same_order(

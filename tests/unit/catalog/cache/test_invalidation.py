@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from services.catalog.cache.invalidation import stale_rows
-from services.catalog.cache.models import ABSENT, SHOWN, product_row, slug_row, stock_row, vendor_row
+from services.catalog.cache.models import ABSENT, SHOWN, product_row, slug_row, stock_row, stocks_row, vendor_row
 from shared.contracts import events
 from shared.contracts.base import Event
 
@@ -22,7 +22,8 @@ def stock(delta: int, on_hand: int) -> Event:
     )
 
 
-OF_PRODUCT = [(product_row(PRODUCT), 7), (slug_row("oak"), None)]
+LEVELS = (stocks_row(VENDOR), None)
+OF_PRODUCT = [LEVELS, (product_row(PRODUCT), 7), (slug_row("oak"), None)]
 OF_VENDOR = [(vendor_row(VENDOR), 2), (SHOWN, None), (ABSENT, None)]
 
 
@@ -32,15 +33,15 @@ OF_VENDOR = [(vendor_row(VENDOR), 2), (SHOWN, None), (ABSENT, None)]
         (changed("approved"), [*OF_PRODUCT, (SHOWN, None)]),
         (changed("archived"), [*OF_PRODUCT, (SHOWN, None)]),
         (changed("pending"), OF_PRODUCT),
-        (events.ProductArchived(vendor_id=VENDOR, product_id=PRODUCT, version=7), [(product_row(PRODUCT), 7)]),
-        (stock(-1, 4), [(stock_row(PRODUCT), 3)]),
-        (stock(-1, 0), [(stock_row(PRODUCT), 3), (SHOWN, None)]),
-        (stock(5, 5), [(stock_row(PRODUCT), 3), (SHOWN, None)]),
+        (events.ProductArchived(vendor_id=VENDOR, product_id=PRODUCT, version=7), [LEVELS, (product_row(PRODUCT), 7)]),
+        (stock(-1, 4), [LEVELS, (stock_row(PRODUCT), 3)]),
+        (stock(-1, 0), [LEVELS, (stock_row(PRODUCT), 3), (SHOWN, None)]),
+        (stock(5, 5), [LEVELS, (stock_row(PRODUCT), 3), (SHOWN, None)]),
         (
             events.StockThresholdSet(vendor_id=VENDOR, product_id=PRODUCT, threshold=1, version=3),
-            [(stock_row(PRODUCT), 3)],
+            [LEVELS, (stock_row(PRODUCT), 3)],
         ),
-        (events.VendorChanged(vendor_id=VENDOR, version=2), OF_VENDOR),
+        (events.VendorChanged(vendor_id=VENDOR, version=2), [LEVELS, *OF_VENDOR]),
         (events.VendorSuspended(vendor_id=VENDOR, version=2), OF_VENDOR),
         (events.VendorReinstated(vendor_id=VENDOR, version=2), OF_VENDOR),
         (events.AccountChanged(vendor_id=VENDOR, account_id=PRODUCT, version=1), [(ABSENT, None)]),
