@@ -207,11 +207,11 @@ class CounterDeltas:
 
     by_key: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def moved(self, job_type: str, *, before: JobState | None, after: JobState | None) -> None:
-        """A job came (`before` is None), went (`after` is None), or changed its state."""
+    def moved(self, job_type: str, *, before: JobState | None, after: JobState | None, n: int = 1) -> None:
+        """`n` jobs came (`before` is None), went (`after` is None), or changed their state."""
         if before is after:
             return
-        for state, delta in ((before, -1), (after, 1)):
+        for state, delta in ((before, -n), (after, n)):
             if state is not None:
                 key = (job_type, state.value)
                 self.by_key[key] = self.by_key.get(key, 0) + delta

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
+from shared.contracts.reports import AttemptReport
 from shared.db.pool import Connection, Pool, transaction
 from shared.errors import Unavailable
 from shared.ids import new_id
@@ -52,6 +53,32 @@ SAVE: Final = """
          AS n(id, state, attempt, fence, started_at, finished_at, run_ms, retry_at, waits_in_ledger, result,
               error_class, error_message)
     WHERE j.id = n.id
+"""
+COMPLETE: Final = """
+    -- Record reports of nothing but completed attempts, one a job: what `LOCK`, `after_report`, `SAVE` and
+    -- `ADD_HISTORY` do to such a batch, in one statement. Nearly all reports are of this kind, and most of what the
+    -- steps cost is the way there and back. Returns what to count, and each job of a schedule by itself.
+    WITH reported AS MATERIALIZED (
+        SELECT * FROM json_to_recordset($1::text::json)
+            AS r(job_id uuid, attempt int, fence int, worker text, started_at timestamptz, run_ms int, result jsonb)
+    ), known AS MATERIALIZED (
+        SELECT id, type, state, cause, cause_type FROM jobs.jobs
+        WHERE id = ANY (ARRAY(SELECT job_id FROM reported)) ORDER BY id FOR UPDATE
+    ), completed AS (
+        UPDATE jobs.jobs j SET
+            state = 'completed', attempt = greatest(j.attempt, r.attempt),
+            started_at = coalesce(j.started_at, r.started_at), finished_at = $2, run_ms = r.run_ms, retry_at = NULL,
+            result = r.result, heard_at = now(), published_at = coalesce(j.published_at, now())
+        FROM known JOIN reported r ON r.job_id = known.id
+        WHERE j.id = known.id AND known.state <> 'completed'
+    ), noted AS (
+        INSERT INTO jobs.history (job_id, state, outcome, attempt, fence, worker, started_at, run_ms)
+        SELECT r.job_id, 'completed', 'completed', r.attempt, r.fence, r.worker, r.started_at, r.run_ms
+        FROM reported r JOIN known ON known.id = r.job_id
+    )
+    SELECT type, state, CASE WHEN cause_type = $3 THEN id END AS scheduled,
+           CASE WHEN cause_type = $3 THEN cause END AS cause, count(*) AS n
+    FROM known WHERE state <> 'completed' GROUP BY 1, 2, 3, 4
 """
 REOPEN: Final = """
     -- Send a final job round again: a new fence, and as many attempts more as its type has.
@@ -133,6 +160,7 @@ ADD_AUDIT: Final = """
 T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
+REPORTS: Final = TypeAdapter(Sequence[AttemptReport])
 
 
 async def in_ledger(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -162,6 +190,15 @@ class DueJob:
     cause: UUID | None
     caused_at: datetime
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that has just completed, and what caused it."""
+
+    id: UUID
+    type: str
+    cause: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +321,20 @@ class Ledger:
             )
         await self._add_history(conn, history)
         await self._count(conn, deltas)
+
+    async def complete(
+        self, conn: Connection, reports: Sequence[AttemptReport], *, now: datetime, tell_cause_type: str
+    ) -> list[Ended]:
+        """Record completed attempts, one a job at most; returns the jobs of that type of cause that ended by it.
+
+        Unknown jobs are left out: they were pruned, and their tombstones keep them from coming back.
+        """
+        rows = await conn.fetch(COMPLETE, REPORTS.dump_json(reports, exclude_none=True).decode(), now, tell_cause_type)
+        deltas = CounterDeltas()
+        for row in rows:
+            deltas.moved(row["type"], before=JobState(row["state"]), after=JobState.COMPLETED, n=row["n"])
+        await self._count(conn, deltas)
+        return [Ended(row["scheduled"], row["type"], row["cause"]) for row in rows if row["cause"] is not None]
 
     async def reopen(self, conn: Connection, job: Standing, *, attempts: int, actor: str) -> None:
         """Send a locked final job round again, in the name of `actor`."""

@@ -6,6 +6,7 @@ its commit and the ack brings the message again.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -50,10 +51,12 @@ class BatchReader:
         *,
         topology: Topology,
         max_batch: int,
+        pace_seconds: float = 0,
         on_parked: OnParked | None = None,
         on_new_queue: Callable[[], None] | None = None,
     ) -> None:
         self._handle = handle
+        self._pace_seconds = pace_seconds
         self._max_batch = max_batch
         self._publisher = broker.publisher
         self._arrived: deque[tuple[Session, DeliveredMessage]] = deque()
@@ -79,7 +82,11 @@ class BatchReader:
             while self._arrived:
                 self._idle.clear()
                 batch = [self._arrived.popleft() for _ in range(min(self._max_batch, len(self._arrived)))]
+                next_at = time.monotonic() + self._pace_seconds
                 await self._settle([item for item in batch if item[0].is_open])
+                if self._pace_seconds and len(self._arrived) < self._max_batch:
+                    # The first of a burst is handled at once, the rest in few large batches.
+                    await asyncio.sleep(next_at - time.monotonic())
             self._idle.set()
 
     async def drain(self, grace_seconds: float) -> None:
@@ -215,15 +222,24 @@ async def reading(
     topology: Topology,
     grace_seconds: float,
     max_batch: int = 100,
+    pace_seconds: float = 0,
     on_parked: OnParked | None = None,
     on_new_queue: Callable[[], None] | None = None,
 ) -> AsyncIterator[Subscription]:
     """Read `queue` while the block runs; yields the subscription, for readiness.
 
+    `pace_seconds` is how far apart batches begin that are not full: what a transaction costs is then shared by more.
     `on_parked` hears of each message that is with the dead, `on_new_queue` each time the queue had to be made.
     """
     reader = BatchReader(
-        broker, queue, handle, topology=topology, max_batch=max_batch, on_parked=on_parked, on_new_queue=on_new_queue
+        broker,
+        queue,
+        handle,
+        topology=topology,
+        max_batch=max_batch,
+        pace_seconds=pace_seconds,
+        on_parked=on_parked,
+        on_new_queue=on_new_queue,
     )
     async with background(reader.subscription.run(), name=queue), background(reader.run(), name=f"{queue} batches"):
         try:

@@ -91,6 +91,58 @@ async def test_reports_that_come_twice_count_once(pool: Pool, settings: Settings
     assert await pool.fetchval("SELECT count(*) FROM jobs.history") == 1
 
 
+@pytest.mark.parametrize("outcome", [None, Outcome.STARTED, Outcome.RETRYING, Outcome.FAILED, Outcome.COMPLETED])
+async def test_a_batch_of_completions_is_recorded_as_the_rules_say(
+    pool: Pool, settings: Settings, outcome: Outcome | None
+) -> None:
+    """The one statement for such a batch, to the same reports taken step by step."""
+    ledger, partitions = make_ledger(), Partitions(pool, utc_now)
+    recorder = make_recorder(pool, ledger)
+    cause = new_id()
+    made = [
+        new_job(Order(jobs.CheckLowStock(), target=str(n)), cause=cause, cause_type="schedule.due", caused_at=utc_now())
+        for n in range(4)
+    ]
+    await partitions.ensure_for(job.id for job in made)
+    await in_ledger(pool, lambda conn: ledger.insert(conn, made))
+
+    def report(number: int, outcome: Outcome, attempt: int = 2) -> AttemptReport:
+        return AttemptReport(
+            job_id=made[number].id,
+            job_type=made[number].type,
+            attempt=attempt,
+            fence=1,
+            outcome=outcome,
+            worker="w",
+            started_at=datetime(2026, 1, attempt, tzinfo=UTC),
+            run_ms=7,
+            retry_at=utc_now() if outcome is Outcome.RETRYING else None,
+            waits_in_ledger=outcome is Outcome.RETRYING,
+            result={"number": [None, "\u00e9"]} if outcome is Outcome.COMPLETED else None,
+        )
+
+    if outcome is not None:
+        await recorder.handle([delivered([report(n, outcome, attempt=1) for n in range(4)])])
+    unknown = report(0, Outcome.COMPLETED).model_copy(update={"job_id": new_id()})
+    await recorder.handle([delivered([report(0, Outcome.COMPLETED), unknown, report(1, Outcome.COMPLETED)])])
+    for number in (2, 3):  # beside a report of another kind, a completion is taken step by step
+        late = report(number, Outcome.STARTED).model_copy(update={"job_id": new_id()})
+        await recorder.handle([delivered([report(number, Outcome.COMPLETED), late])])
+
+    rows = await pool.fetch(
+        """SELECT state, attempt, fence, started_at, run_ms, retry_at, result::text, run_at IS NULL AS is_due,
+                  heard_at IS NULL, published_at IS NULL, finished_at > now() - interval '1 minute',
+                  (SELECT array_agg(row(state, outcome, attempt, fence, worker, started_at, run_ms)::text ORDER BY at)
+                   FROM jobs.history WHERE job_id = j.id) AS history
+           FROM jobs.jobs j ORDER BY target"""
+    )
+    in_one, also_in_one, by_step, also_by_step = (tuple(row) for row in rows)
+    assert in_one == also_in_one == by_step == also_by_step
+    assert await counted(pool) == {"completed": 4}
+    told = "SELECT count(*) FROM jobs.outbox WHERE type = 'job.finished' AND body LIKE '%\"completed\"%'"
+    assert await pool.fetchval(told) == 4
+
+
 async def test_writers_of_the_same_jobs_in_other_orders_all_succeed(pool: Pool) -> None:
     ledger, partitions = make_ledger(), Partitions(pool, utc_now)
     made = [
