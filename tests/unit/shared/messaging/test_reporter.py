@@ -1,6 +1,7 @@
 """When a batch of reports goes out, and that everybody who waits hears of it."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from shared.contracts.reports import AttemptReport, Outcome, ReportBatch
 from shared.ids import new_id
 from shared.messaging.publisher import NotConfirmed, Publisher
 from shared.messaging.reporter import Reporter
+from tests.eventually import eventually
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -55,7 +57,7 @@ def publisher() -> FakePublisher:
 
 @pytest.fixture
 def reporter(publisher: FakePublisher) -> Reporter:
-    return Reporter(cast(Publisher, publisher), worker="test")
+    return Reporter(cast(Publisher, publisher), worker="test", spacing_seconds=0)
 
 
 async def turns(count: int = 5) -> None:
@@ -137,3 +139,26 @@ async def test_whoever_gave_up_waiting_does_not_stop_the_others(publisher: FakeP
             landed.set_result(None)
     await second
     assert first.cancelled()
+
+
+async def test_batches_that_are_not_full_keep_a_distance(publisher: FakePublisher) -> None:
+    reporter = Reporter(cast(Publisher, publisher), worker="test", spacing_seconds=0.05)
+    began = time.monotonic()
+    first = await sent(reporter, 1)
+    publisher.landing[0].set_result(None)
+    rest = await sent(reporter, 3)
+    assert publisher.sizes == [1]
+    await eventually(lambda: publisher.sizes == [1, 3])
+    assert time.monotonic() - began >= 0.05
+    publisher.landing[1].set_result(None)
+    await asyncio.gather(*first, *rest)
+
+
+async def test_a_full_batch_waits_for_no_distance(publisher: FakePublisher) -> None:
+    reporter = Reporter(cast(Publisher, publisher), worker="test", spacing_seconds=60)
+    first = await sent(reporter, 1)
+    publisher.landing[0].set_result(None)
+    rest = await sent(reporter, 200)
+    assert publisher.sizes == [1, 200]
+    publisher.landing[1].set_result(None)
+    await asyncio.gather(*first, *rest)
