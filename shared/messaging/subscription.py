@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from aio_pika.abc import AbstractChannel
@@ -14,6 +15,7 @@ from shared.log import get_logger
 from shared.messaging.acks import Acks
 from shared.messaging.broker import BROKER_ERRORS, Link
 from shared.messaging.declare import declare_on, is_there
+from shared.messaging.shortcut import take_deliveries
 from shared.messaging.topology import Topology
 
 log = get_logger(__name__)
@@ -169,31 +171,36 @@ class Subscription:
         self._session = session
         channel.close_callbacks.add(lambda *_: session.ended.set())
         underlay.on_consumer_cancel_callbacks.add(lambda _: session.ended.set())
+        take_deliveries(underlay, partial(self._deliver, session))
         if self._on_new_queue is not None and not await is_there(self._link, self.queue):
             self._on_new_queue()
         await declare_on(channel, self._topology)
-        await underlay.basic_qos(prefetch_count=self._prefetch)
-
         if self._allowed.is_set():
             await self._consume(session)
         return session
 
     async def _consume(self, session: Session) -> None:
-        async def deliver(message: DeliveredMessage) -> None:
-            assert message.delivery_tag is not None
-            if self._stopping.is_set() or not self._allowed.is_set():
-                # Delivered before the broker heard of the cancel. Left unacknowledged at the end: another gets it.
-                if not self._stopping.is_set():
-                    session.requeue(message.delivery_tag)
-                return
-            session.acks.delivered(message.delivery_tag)
-            self._on_delivery(session, message)
-
-        answer = await session.underlay.basic_consume(self.queue, deliver, arguments=self._arguments)
+        prefetch = self._prefetch
+        await session.underlay.basic_qos(prefetch_count=prefetch)
+        answer = await session.underlay.basic_consume(self.queue, _unused, arguments=self._arguments)
         self._consumer_tag = answer.consumer_tag
         self.consuming_since = time.monotonic()
         self.is_consuming = True
-        log.info("consuming", queue=self.queue, prefetch=self._prefetch)
+        log.info("consuming", queue=self.queue, prefetch=prefetch)
+        if prefetch != self._prefetch:  # the first deliveries came before the broker's answer, and called for another
+            await self._cancel_consumer()
+            await self._consume(session)
+
+    def _deliver(self, session: Session, message: DeliveredMessage) -> None:
+        tag = message.delivery_tag
+        assert tag is not None
+        if self._stopping.is_set() or not self._allowed.is_set():
+            # Delivered before the broker heard of the cancel. Left unacknowledged at the end: another gets it.
+            if not self._stopping.is_set():
+                session.requeue(tag)
+            return
+        session.acks.delivered(tag)
+        self._on_delivery(session, message)
 
     async def _drop_channel(self) -> None:
         session, self._session = self._session, None
@@ -204,3 +211,7 @@ class Subscription:
                 await session.channel.close()
         except BROKER_ERRORS as exc:
             log.info("close_failed", queue=self.queue, error=repr(exc))
+
+
+async def _unused(_: DeliveredMessage) -> None:
+    """aiormq asks for a callback; deliveries take the shortcut."""
