@@ -26,6 +26,13 @@ from tests.servers import (
 
 SERVERS = pytest.StashKey[Servers | RemoteServers]()
 NEEDS: dict[str, Kind] = {"databases": "database", "broker": "broker"}  # fixture: server
+ON_THE_STAND = {"test_under_load.py", "test_guards.py", "test_answers.py"}
+"""Those of tests/faults that hurt its one stack."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Faults come by chance, and again in the same way by the same seed."""
+    parser.addoption("--seed", type=int, default=1, help="the chance of the tests in tests/faults")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,12 +55,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 class FilesAndStack(LoadFileScheduling):  # type: ignore[misc] # xdist is untyped
-    """A file's tests run in one worker, and so do all end-to-end tests but the demo: they kill parts of one stack."""
+    """A file's tests run in one worker, and so do all that share one stack: end-to-end tests but the demo, faults."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
         folder, _, name = file.rpartition("/")
-        return folder if folder == "tests/e2e" and name != "test_demo.py" else file
+        return folder if (folder == "tests/e2e" and name != "test_demo.py") or name in ON_THE_STAND else file
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

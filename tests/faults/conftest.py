@@ -1,0 +1,34 @@
+"""One stack for all faults: they hurt it one after the other, and it has to be well again after each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.e2e.marketplace import living
+from tests.faults.stand import Stand
+
+
+@pytest.fixture(scope="session")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """Up before the first test that asks for it; at the end it is gone, and no process of it is left."""
+    stand = Stand(Path(tmp_path_factory.mktemp("stand")))
+    stand.start()
+    try:
+        yield stand
+    finally:
+        stand.stop()
+    assert living(stand.home.folder) == []
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> Random:
+    """Chance from `--seed` and the test's name: the same seed hurts in the same way, alone or among others."""
+    return Random(f"{request.config.getoption('seed')} {request.node.name}")
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """What to give as `--seed` to see the same again."""
+    return int(request.config.getoption("seed"))
