@@ -1,56 +1,52 @@
-"""The two workers that `drain` compares, each a process of its own: `python -m tests.bench.workers souk|bare URL N`.
+"""The workers that rows compare, each a process of its own: `python -m tests.bench.workers WHICH URL N`.
 
-Each prints the time of its first delivery, and leaves when it has had N.
+Each prints the time and its CPU seconds at its first delivery, and both again when it has had N and left nothing
+unacknowledged. Start-up is in neither: a worker starts once.
 """
 
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 
 import aio_pika
 import uvloop
 
-from shared.contracts.jobs import SendNotification
+from shared.contracts.jobs import ProcessImage, SendNotification
 from shared.log import configure_logging
-from shared.messaging.attempt import Attempt
+from shared.messaging.attempt import Attempt, HandlerTable
 from shared.messaging.broker import open_broker
 from shared.messaging.topology import SEND_NOTIFICATION, parse_tiers
 from shared.messaging.working import working
+from tests.eventually import eventually
 
 BARE_PREFETCH = 100
 
 
-async def souk(url: str, count: int) -> float:
-    """Souk's consumer with a handler that does nothing: reports, acks and all. Returns CPU seconds."""
-    done, seen = asyncio.Event(), 0
+async def souk(url: str, count: int) -> None:
+    """Souk's consumer with handlers that do nothing: reports, acks and all."""
+    done, seen = asyncio.Event(), _counter(count)
 
-    async def nothing(_: SendNotification, __: Attempt) -> None:
-        nonlocal seen
-        if not seen:
-            print(time.time(), flush=True)
-        seen += 1
-        if seen == count:
+    async def nothing(_: SendNotification | ProcessImage, __: Attempt) -> None:
+        if seen():
             done.set()
 
+    handlers: HandlerTable = {SendNotification: nothing, ProcessImage: nothing}
     async with (
         open_broker(url, name="bench") as broker,
-        working(broker, {SendNotification: nothing}, worker="bench", tiers=parse_tiers("1s"), grace_seconds=10),
+        working(broker, handlers, worker="bench", tiers=parse_tiers("1s"), grace_seconds=10),
     ):
         await done.wait()
-    return time.process_time()
 
 
-async def bare(url: str, count: int) -> float:
-    """The raw aio-pika loop: take, acknowledge, nothing else. Returns CPU seconds."""
-    done, seen = asyncio.Event(), 0
+async def bare(url: str, count: int) -> None:
+    """The raw aio-pika loop: take, acknowledge, nothing else."""
+    done, seen = asyncio.Event(), _counter(count)
 
     async def nothing(message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == 1:
-            print(time.time(), flush=True)
+        is_last = seen()
         await message.ack()
-        if seen == count:
+        if is_last:
             done.set()
 
     connection = await aio_pika.connect(url)
@@ -59,12 +55,51 @@ async def bare(url: str, count: int) -> float:
     queue = await channel.get_queue(SEND_NOTIFICATION.name, ensure=False)
     await queue.consume(nothing)
     await done.wait()
-    print(time.time(), flush=True)
+    _tell()
     await connection.close()
-    return time.process_time()
+
+
+async def timed(url: str, count: int) -> None:
+    """Souk's consumer, noting how long ago each job was published; prints the seconds of each at the end."""
+    done, seen = asyncio.Event(), _counter(count)
+    waits: list[float] = []
+
+    async def note(job: SendNotification, _: Attempt) -> None:
+        waits.append(time.time() - float(str(job.params["at"])))
+        if seen():
+            done.set()
+
+    async with (
+        open_broker(url, name="bench") as broker,
+        working(broker, {SendNotification: note}, worker="bench", tiers=parse_tiers("1s"), grace_seconds=10) as [queue],
+    ):
+        await eventually(lambda: queue.is_consuming)
+        print("ready", flush=True)
+        await done.wait()
+    print(*waits, flush=True)
+
+
+def _counter(count: int) -> Callable[[], bool]:
+    """What a handler calls for each delivery: it tells of the first, and answers whether this is the last."""
+    seen = 0
+
+    def is_last() -> bool:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            _tell()
+        return seen == count
+
+    return is_last
+
+
+def _tell() -> None:
+    print(time.time(), time.process_time(), flush=True)
 
 
 if __name__ == "__main__":
     which, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     configure_logging(service="bench", log_format="json", level="error")
-    print(uvloop.run({"souk": souk, "bare": bare}[which](url, count)), flush=True)
+    uvloop.run({"souk": souk, "bare": bare, "timed": timed}[which](url, count))
+    if which == "souk":
+        _tell()
