@@ -5,12 +5,14 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # A file's tests run in one worker, so that they can share what is dear; a test that hangs fails after two minutes.
 PARALLEL := -n 2 --dist loadfile --timeout 120
+SEED ?= 1
+MINUTES ?= 20
 # The smaller sets take their versions from the largest, so that one environment can hold them all.
 UV_COMPILE = $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11 $(if $(UPGRADE),--upgrade) $$([ $$set = quality ] || echo --constraint requirements/quality.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check up down status unit integration e2e bench cover docs lock
+.PHONY: help demo test test-all check up down status unit integration e2e faults soak bench cover docs lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,9 +21,9 @@ demo: ## Start everything, run the main job end to end, print its timeline
 	@$(SETUP) run
 	@$(PY) -m deploy.cli demo
 
-test: ## Unit, contract, integration and end-to-end tests
+test: ## Every test but the long ones
 	@$(SETUP) test
-	@$(PYTEST) $(PARALLEL) $(wildcard tests/unit tests/contracts tests/integration tests/e2e)
+	@$(PYTEST) $(PARALLEL) -m "not long" tests
 
 test-all: ## Every test there is
 	@$(SETUP) test
@@ -58,6 +60,14 @@ integration: ## Tests on the real broker and database
 e2e: ## The demo's path through all processes
 	@$(SETUP) test
 	@$(PYTEST) $(PARALLEL) tests/e2e
+
+faults: ## Processes, servers, links and messages hurt under load; SEED=2 hurts in another way
+	@$(SETUP) test
+	@$(PYTEST) --timeout 600 --seed $(SEED) tests/faults
+
+soak: ## Faults by chance for MINUTES=20, the same for the same SEED=1; ends in a table
+	@$(SETUP) test
+	@$(PY) -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED)
 
 cover: ## What `make test` covers; pages in htmlcov/
 	@$(SETUP) test

@@ -46,8 +46,12 @@ def _marks_sent(_: Any, query: str, *__: Any) -> bool:
     return "SET sent_at" in query
 
 
-def _completed(_: Any, report: Any, *__: Any) -> bool:
+def _tells_done(_: Any, report: Any, *__: Any) -> bool:
     return bool(report.outcome == "completed")
+
+
+def _tells_mailed(_: Any, report: Any, *__: Any) -> bool:
+    return bool(report.outcome == "completed" and report.job_type == "send-email")
 
 
 def _has_jobs(_: Any, jobs: Any, *__: Any) -> bool:
@@ -61,7 +65,8 @@ FAILPOINTS = (
     Failpoint("publish-jobs", ("ledger",), "services.jobs.publishing:JobPublisher.publish", Moment.BEFORE, _has_jobs),
     Failpoint("mark-published", ("ledger",), "services.jobs.store:Ledger.mark_published", Moment.BEFORE),
     Failpoint("ack", ("ledger", "notifier", "imaging"), "shared.messaging.acks:Acks.finished", Moment.BEFORE),
-    Failpoint("report", ("notifier", "imaging"), "shared.messaging.reporter:Reporter.send", Moment.BEFORE, _completed),
+    Failpoint("report", ("notifier", "imaging"), "shared.messaging.reporter:Reporter.send", Moment.BEFORE, _tells_done),
+    Failpoint("report-mail", ("notifier",), "shared.messaging.reporter:Reporter.send", Moment.BEFORE, _tells_mailed),
     Failpoint("publish-retry", ("notifier",), "shared.messaging.work:JobMessage.publish_retry", Moment.BEFORE),
     Failpoint("note-mail", ("notifier",), "services.notifier.store:record_delivery", Moment.BEFORE),
     Failpoint("tell-catalog", ("imaging",), "services.imaging.handlers:render_image", Moment.AFTER),

@@ -1,6 +1,7 @@
 """One fault under load, from the first request to the verdict."""
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass
 from random import Random
@@ -46,26 +47,36 @@ class Passed:
         return found
 
 
-async def passed(stand: Stand, fault: Fault, random: Random, *, per_second: float = 8.0) -> Passed:
-    """Begin a load, inject the fault in the midst of it, heal it, measure, stop, and judge."""
+async def passed(
+    stand: Stand, fault: Fault, random: Random, *, patience_seconds: float = RESCUE_SECONDS * TOLERANCE
+) -> Passed:
+    """Begin a load, inject the fault in the midst of it, heal it, measure, stop, and judge.
+
+    Whatever is not final `patience_seconds` later is lost.
+    """
     before = stand.restarts()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as http:
-        async with Workload(stand, http, random, per_second=per_second) as workload:
+        async with Workload(stand, http, random) as workload:
             await asyncio.sleep(random.uniform(*BEFORE_SECONDS))
-            recovery_seconds = await struck(stand, fault, random, workload)
-        verdict = await settled(
-            stand, workload.book, allowed=fault.allowed, patience_seconds=RESCUE_SECONDS * TOLERANCE
-        )
+            recovery_seconds = await struck(stand, fault, random, workload, patience_seconds=patience_seconds)
+        verdict = await settled(stand, workload.book, allowed=fault.allowed, patience_seconds=patience_seconds)
     return Passed(fault, workload.book, verdict, recovery_seconds, stand.restarts() - before)
 
 
-async def struck(stand: Stand, fault: Fault, random: Random, workload: Workload) -> float:
-    """Inject, hold, heal; the seconds from then until all processes are ready and a new product is done."""
+async def struck(stand: Stand, fault: Fault, random: Random, workload: Workload, *, patience_seconds: float) -> float:
+    """Inject, hold, heal; the seconds from then until all processes are ready and a new product is done.
+
+    Infinite when that did not come about in `patience_seconds`.
+    """
     await fault.inject(stand, random)
     await asyncio.sleep(random.uniform(*fault.held_seconds))
     await fault.heal(stand, random)
     ended = time.monotonic()
-    await asyncio.gather(stand.all_ready(), _is_done(stand, workload))
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await asyncio.gather(stand.all_ready(), _is_done(stand, workload))
+    except TimeoutError:
+        return math.inf
     return time.monotonic() - ended
 
 
@@ -80,4 +91,4 @@ async def _is_done(stand: Stand, workload: Workload) -> None:
         finally:
             await conn.close()
 
-    await eventually(done, RESCUE_SECONDS * TOLERANCE, every=0.1)
+    await eventually(done, math.inf, every=0.1)

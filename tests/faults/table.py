@@ -140,7 +140,7 @@ def _failpoint(process: str, name: str) -> Fault:
         allowed=Allowed(mail=name == "note-mail", failures=name == "publish-retry"),
         restarts=1,
         is_answered=process not in ANSWERING,
-        is_quick=(process, name) in {("notifier", "ack"), ("notifier", "report"), ("ledger", "publish-jobs")},
+        is_quick=(process, name) in {("notifier", "ack"), ("notifier", "report-mail"), ("ledger", "publish-jobs")},
     )
 
 

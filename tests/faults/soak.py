@@ -1,0 +1,138 @@
+"""`make soak MINUTES=20 SEED=1`: faults by chance under load, one every 20 seconds; ends in a table.
+
+The seed decides the faults and what each of them draws. The exit code is 1 when anything was lost or happened twice.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import aiohttp
+
+from tests.faults.passing import ANSWER_SECONDS, struck
+from tests.faults.stand import Stand
+from tests.faults.table import FAULTS, RESCUE_SECONDS, TOLERANCE, Fault
+from tests.faults.verdict import Allowed, Verdict, settled
+from tests.faults.workload import Book, Workload
+
+EVERY_SECONDS: Final = 20.0
+SAMPLE_SECONDS: Final = 2.0
+SHORTEST_LIFE_SECONDS: Final = 60.0
+"""Memory of younger processes is still growing into their work."""
+PATIENCE_SECONDS: Final = RESCUE_SECONDS * TOLERANCE
+MIB: Final = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Memory:
+    """Resident memory of every process over its life."""
+
+    lives: dict[tuple[str, int], list[tuple[float, int]]] = field(default_factory=lambda: defaultdict(list))
+
+    async def watch(self, stand: Stand) -> None:
+        """Sample for ever."""
+        while True:
+            for name, (pid, resident) in stand.resident_bytes().items():
+                self.lives[name, pid].append((time.monotonic(), resident))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def slopes(self) -> Mapping[str, float | None]:
+        """MiB a minute by process, over its longest life without the first half minute; None for short lives."""
+        found: dict[str, float | None] = {}
+        for (name, _), samples in sorted(self.lives.items(), key=lambda life: len(life[1])):
+            grown = [each for each in samples if each[0] - samples[0][0] > SHORTEST_LIFE_SECONDS / 2]
+            lasted = samples[-1][0] - samples[0][0]
+            found[name] = slope(grown) * 60 / MIB if lasted >= SHORTEST_LIFE_SECONDS else None
+        return found
+
+
+def slope(samples: Sequence[tuple[float, int]]) -> float:
+    """The slope of a line through these, by least squares."""
+    mean_x = sum(x for x, _ in samples) / len(samples)
+    mean_y = sum(y for _, y in samples) / len(samples)
+    spread = sum((x - mean_x) ** 2 for x, _ in samples)
+    return sum((x - mean_x) * (y - mean_y) for x, y in samples) / spread if spread else 0.0
+
+
+def chosen(seed: int, count: int) -> list[tuple[Fault, Random]]:
+    """The faults of a seed, each with the chance it draws from: the same again for the same seed."""
+    random = Random(seed)
+    return [(random.choice(FAULTS), Random(random.getrandbits(64))) for _ in range(count)]
+
+
+async def soak(stand: Stand, *, minutes: float, seed: int) -> tuple[Book, Verdict, dict[str, list[float]], Memory]:
+    """Run, then wait until everything is final."""
+    memory, recoveries = Memory(), defaultdict(list)
+    watching = asyncio.create_task(memory.watch(stand))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as http:
+        async with Workload(stand, http, Random(seed), per_second=4.0) as workload:
+            for number, (fault, random) in enumerate(chosen(seed, round(minutes * 60 / EVERY_SECONDS)), start=1):
+                next_at = time.monotonic() + EVERY_SECONDS
+                seconds = await struck(stand, fault, random, workload, patience_seconds=PATIENCE_SECONDS)
+                recoveries[fault.name].append(seconds)
+                print(f"{number:4} {fault.name:44} {seconds:6.1f} s", flush=True)
+                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+        allowed = Allowed(mail=True, failures=True)
+        verdict = await settled(stand, workload.book, allowed=allowed, patience_seconds=PATIENCE_SECONDS)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    return workload.book, verdict, recoveries, memory
+
+
+def table(book: Book, verdict: Verdict, recoveries: Mapping[str, Sequence[float]], memory: Memory) -> str:
+    """The figures as a page of Markdown."""
+    slowest = max(recoveries, key=lambda name: max(recoveries[name]))
+    rows = [
+        ("jobs accepted", verdict.accepted),
+        ("completed", verdict.completed),
+        ("failed", verdict.failed),
+        ("cancelled", verdict.cancelled),
+        ("lost", len(verdict.lost)),
+        ("double effects", len(verdict.doubled)),
+        ("mails sent again, same Message-ID", verdict.repeated_mails),
+        ("jobs rescued", verdict.rescued),
+        ("other complaints", len(verdict.wrong)),
+        ("faults", sum(map(len, recoveries.values()))),
+        ("longest recovery", f"{max(recoveries[slowest]):.1f} s ({slowest})"),
+        ("everything final after", f"{verdict.settled_seconds:.1f} s"),
+        ("requests answered well", f"{book.share_well:.2%} of {book.answered_well + len(book.answered_ill)}"),
+        ("statistics sampled", f"{book.samples}, wrong {len(book.wrong_samples)}"),
+    ]
+    slopes = [
+        (f"memory of {name}", "lived under a minute" if each is None else f"{each:+.2f} MiB a minute")
+        for name, each in sorted(memory.slopes().items())
+    ]
+    lines = [f"| {name} | {value} |" for name, value in (*rows, *slopes)]
+    return "\n".join(("| soak | |", "|---|---|", *lines))
+
+
+def main() -> int:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    print(f"{given.minutes:g} minutes, seed {given.seed}")
+    with tempfile.TemporaryDirectory(prefix="souk-soak-") as folder:
+        stand = Stand(Path(folder))
+        stand.start()
+        try:
+            book, verdict, recoveries, memory = asyncio.run(soak(stand, minutes=given.minutes, seed=given.seed))
+        finally:
+            stand.stop()
+    print(table(book, verdict, recoveries, memory))
+    for complaint in verdict.complaints:
+        print(complaint)
+    return 1 if verdict.lost or verdict.doubled else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
