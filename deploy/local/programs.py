@@ -11,6 +11,7 @@ PREFERRED_GATEWAY_PORT = 8080
 RETRIES = "SOUK_RETRY_TIERS"
 BLOBS = "SOUK_BLOBS_URL"
 OUTBOUND = "SOUK_OUTBOUND_ALLOW"
+SYNC_KEY = "SOUK_SYNC_KEY"
 PUBLIC = "SOUK_PUBLIC_URL"
 ZONE = "SOUK_TIME_ZONE"
 SCHEDULE = "SOUK_SCHEDULE_FILE"
@@ -41,7 +42,7 @@ BLUEPRINTS = (
         "catalog-worker",
         ("services.catalog", "worker"),
         schema="catalog",
-        reads=(RETRIES, ZONE),
+        reads=(RETRIES, ZONE, OUTBOUND, SYNC_KEY),
     ),
     Blueprint(
         "notifier",
@@ -72,7 +73,7 @@ BLUEPRINTS = (
         schema="catalog",
         serves="catalog",
         calls=("jobs", "notifier", "reporting", "scheduler"),
-        reads=(RETRIES, PUBLIC, BLOBS, ZONE),
+        reads=(RETRIES, PUBLIC, BLOBS, ZONE, SYNC_KEY),
     ),
 )
 """In the order of starting: who is called before who calls. They stop in reverse."""

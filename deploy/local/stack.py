@@ -313,6 +313,7 @@ def _wiring(
             "SOUK_RETRY_TIERS": settings.retry_tiers,
             "SOUK_BLOBS_URL": home.blobs.as_uri(),
             "SOUK_OUTBOUND_ALLOW": settings.outbound_allow,
+            "SOUK_SYNC_KEY": kept_secret(home.secrets / "sync-key"),
             "SOUK_PUBLIC_URL": urls.get("catalog", ""),
             "SOUK_TIME_ZONE": settings.time_zone,
             "SOUK_SCHEDULE_FILE": str(settings.schedule_file),

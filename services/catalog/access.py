@@ -114,6 +114,19 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("PUT", "/api/vendor/inventory-defaults"): VENDOR,
         ("GET", "/api/admin/inventory-defaults"): ADMIN_OPS,
         ("PUT", "/api/admin/inventory-defaults"): ADMIN,
+        # stock sources
+        ("POST", "/api/vendor/sync-sources"): VENDOR,
+        ("GET", "/api/vendor/sync-sources"): VENDOR,
+        ("GET", "/api/vendor/sync-sources/{id}"): VENDOR,
+        ("PATCH", "/api/vendor/sync-sources/{id}"): VENDOR,
+        ("DELETE", "/api/vendor/sync-sources/{id}"): VENDOR,
+        ("POST", "/api/vendor/sync-sources/{id}/secret"): VENDOR,
+        ("POST", "/api/vendor/sync-sources/{id}/run"): VENDOR,
+        ("GET", "/api/vendor/sync-sources/{id}/runs"): VENDOR,
+        ("GET", "/api/vendor/sync-sources/{id}/runs/{run_id}"): VENDOR,
+        ("GET", "/api/vendor/sync-sources/{id}/skus"): VENDOR,
+        ("PUT", "/api/vendor/sync-sources/{id}/skus"): VENDOR,
+        ("POST", "/hooks/inventory/{source}"): PUBLIC,  # proved by its signature
         # caches
         ("GET", "/api/admin/cache"): ADMIN_OPS,
         ("POST", "/api/admin/cache/clear"): ADMIN,

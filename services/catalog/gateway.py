@@ -38,6 +38,11 @@ from services.catalog.orders.usecases import Orders
 from services.catalog.products.routes import ProductRoutes
 from services.catalog.products.usecases import Products
 from services.catalog.settings import GatewaySettings
+from services.catalog.sync.applying import Applying
+from services.catalog.sync.pushes import Pushes
+from services.catalog.sync.routes import SyncRoutes
+from services.catalog.sync.usecases import Sources
+from services.catalog.sync.vault import Vault
 from services.catalog.vendors.routes import VendorRoutes
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs, open_blobs
@@ -128,6 +133,7 @@ async def open_app(
         app.add_routes(category_routes(pool))
         app.add_routes(audit_routes.routes(pool))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
+        app.add_routes(_sync_routes(settings, pool, outbox))
         monitoring = Monitoring(
             pool=pool, services=Neighbours(upstreams), stream=stream, caches=caches.counted, clock=utc_now
         )
@@ -158,3 +164,13 @@ def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches) 
         *InventoryRoutes(inventory=Inventory(pool=pool, outbox=outbox), caches=caches).routes(),
         *OrderRoutes(orders=Orders(pool=pool, outbox=outbox)).routes(),
     ]
+
+
+def _sync_routes(settings: GatewaySettings, pool: Pool, outbox: Outbox) -> list[web.RouteDef]:
+    """Stock sources. A push's zeros are applied by the gateway, so the caches hear of them like of any change."""
+    vault = Vault(settings.sync_key.get_secret_value())
+    applying = Applying(pool=pool, outbox=outbox)
+    return SyncRoutes(
+        sources=Sources(pool=pool, outbox=outbox, vault=vault),
+        pushes=Pushes(pool=pool, outbox=outbox, vault=vault, applying=applying, clock=utc_now),
+    ).routes()

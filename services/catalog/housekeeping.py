@@ -6,6 +6,7 @@ from services.catalog import idempotency
 from services.catalog.accounts import store as accounts
 from services.catalog.cache import store as caches
 from services.catalog.inventory.store import prune_adjustments
+from services.catalog.sync import runs_store
 from shared.db.pool import Pool, connection
 
 
@@ -16,9 +17,11 @@ class Housekeeping:
     pool: Pool
 
     async def run_once(self) -> None:
-        """Forget idempotency keys of yesterday and what they kept, sessions that are over, replicas that are gone."""
+        """Forget yesterday's idempotency keys and what they kept, sessions that are over, replicas that are gone, and
+        runs of stock sources of long ago."""
         async with connection(self.pool) as conn:
             await idempotency.prune(conn)
             await accounts.prune_sessions(conn)
             await caches.prune(conn)
             await prune_adjustments(conn)
+            await runs_store.prune(conn)

@@ -21,6 +21,10 @@ class WorkerSettings(Settings):
 
     time_zone: ZoneName = "UTC"
     """Whose nights are off-peak."""
+    sync_key: ServiceKey
+    """With it credentials and secrets of stock sources are kept encrypted: gateway and worker have the same."""
+    outbound_allow: tuple[str, ...] = ()
+    """Exact host:port that stock sources may be fetched from although the address is not public."""
     picture_patience_seconds: Annotated[float, Field(gt=0)] = 120.0
     """How long a picture may be pending before it is asked for again: twice the time limit of its job."""
 
@@ -36,6 +40,8 @@ class GatewaySettings(Settings):
     """The gateway as people see it."""
     catalog_key: ServiceKey
     """Other services sign their calls to `/internal/…` with this."""
+    sync_key: ServiceKey
+    """With it credentials and secrets of stock sources are kept encrypted: gateway and worker have the same."""
     jobs_url: str
     jobs_key: ServiceKey
     notifier_url: str

@@ -17,8 +17,6 @@ FEWEST_JOBS: Final = 20
 """Among fewer finished jobs the failed ones are weighed as though so many had finished: one alone is no alarm."""
 FEWEST_READS: Final = 1000
 """A cache that was asked less often has not had the time to fill: its hit rate costs nothing."""
-NOT_BUILT: Final = frozenset({"sync-inventory"})
-"""Types in the contracts that no process reads yet: nothing is amiss when no worker does."""
 HEAVY: Final = 10
 """A term of this weight or more that costs all of it leaves the status no better than degraded."""
 
@@ -266,7 +264,7 @@ def _status(score: int, terms: tuple[Term, ...]) -> Status:
 
 def workers_reading(active: Mapping[str, int]) -> Reading:
     """Of the workers that read each known type."""
-    missing = sorted(kind for kind, count in active.items() if count == 0 and kind not in NOT_BUILT)
+    missing = sorted(kind for kind, count in active.items() if count == 0)
     return Reading(len(missing), f"No worker reads {', '.join(missing)}." if missing else None)
 
 

@@ -52,6 +52,7 @@ def gateway_settings(database: Database, tmp_path: Path, upstream_urls: dict[str
         "catalog_database_url": database.url("catalog"),
         "blobs_url": (tmp_path / "blobs").as_uri(),
         "catalog_key": KEY,
+        "sync_key": KEY,
         **{f"{service}_url": url for service, url in upstream_urls.items()},
         **{f"{service}_key": KEY for service in upstream_urls},
     }

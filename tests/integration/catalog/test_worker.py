@@ -16,11 +16,19 @@ from shared.db.pool import Pool
 from shared.ids import new_id
 from shared.messaging.broker import Broker, open_broker
 from shared.messaging.declare import apply
-from shared.messaging.topology import CHECK_LOW_STOCK, CLEANUP_CACHE, EVENTS, WorkQueue, build, parse_tiers
+from shared.messaging.topology import (
+    CHECK_LOW_STOCK,
+    CLEANUP_CACHE,
+    EVENTS,
+    SYNC_INVENTORY,
+    WorkQueue,
+    build,
+    parse_tiers,
+)
 from shared.messaging.work import JobMessage
 from tests.eventually import eventually
 from tests.factories import make_approved, make_product
-from tests.integration.catalog.conftest import Client
+from tests.integration.catalog.conftest import KEY, Client
 from tests.integration.catalog.told import outbox, rows
 from tests.servers import Database, Vhost
 
@@ -31,7 +39,7 @@ TIERS = "1s"
 async def broker(vhost: Vhost) -> AsyncIterator[Broker]:
     """A broker with all that the worker needs."""
     async with open_broker(vhost.amqp_url, name="tests") as opened:
-        await apply(opened.publishing, build(parse_tiers(TIERS), (CHECK_LOW_STOCK, CLEANUP_CACHE)))
+        await apply(opened.publishing, build(parse_tiers(TIERS), (CHECK_LOW_STOCK, CLEANUP_CACHE, SYNC_INVENTORY)))
         yield opened
 
 
@@ -42,6 +50,7 @@ async def working(database: Database, vhost: Vhost, broker: Broker) -> AsyncIter
         {
             "amqp_url": vhost.amqp_url,
             "catalog_database_url": database.url("catalog"),
+            "sync_key": KEY,
             "retry_tiers": TIERS,
             "ops_port": 0,
             "grace_seconds": 5,

@@ -9,6 +9,7 @@ NEEDED = {
     "catalog_database_url": "postgresql://127.0.0.1/souk",
     "blobs_url": "memory:///",
     "catalog_key": KEY,
+    "sync_key": KEY,
     **{f"{service}_url": "http://127.0.0.1:1" for service in ("jobs", "notifier", "reporting", "scheduler")},
     **{f"{service}_key": KEY for service in ("jobs", "notifier", "reporting", "scheduler")},
 }

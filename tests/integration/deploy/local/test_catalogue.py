@@ -70,6 +70,7 @@ async def run(database: Database, tmp_path: Path) -> AsyncIterator[Run]:
         "catalog_database_url": database.url("catalog"),
         "blobs_url": (tmp_path / "blobs").as_uri(),
         "catalog_key": KEY,
+        "sync_key": KEY,
         **{f"{service}_url": NOBODY_THERE for service in BEHIND},
         **{f"{service}_key": KEY for service in BEHIND},
     }

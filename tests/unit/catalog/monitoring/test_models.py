@@ -1,10 +1,8 @@
 """The health score, as tables of cases."""
 
-import inspect
 
 import pytest
 
-from services.catalog import worker
 from services.catalog.monitoring.models import (
     FEWEST_READS,
     FULL_SCORE,
@@ -114,11 +112,6 @@ READS = [(0, 0, 0), (0, FEWEST_READS - 1, 0), (500, 500, 0), (300, 700, 3), (100
 @pytest.mark.parametrize(("hits", "misses", "cost"), READS)
 def test_a_cache_is_judged_once_it_was_asked_enough(hits: int, misses: int, cost: int) -> None:
     assert assess({**QUIET, TermName.CACHE: cache_reading(hits=hits, misses=misses)}).score == 100 - cost
-
-
-def test_a_type_that_is_not_built_is_not_missed_and_one_that_is_built_is() -> None:
-    assert workers_reading({"sync-inventory": 0, "send-email": 1}) == Reading(0)
-    assert "SyncInventory" not in inspect.getsource(worker), "it has a handler now: take it out of NOT_BUILT"
 
 
 def test_notes_name_what_is_wrong() -> None:
