@@ -1,6 +1,7 @@
 """`souk demo`: the product's story, told as a timeline."""
 
 import asyncio
+import json
 from typing import Annotated
 
 import aiohttp
@@ -14,6 +15,7 @@ from deploy.local.demo.people import DemoFailed
 from deploy.local.demo.story import Story
 from deploy.local.demo.timeline import TABLE_WIDTH, Timeline
 from deploy.local.home import AlreadyRunning
+from deploy.local.ports import free_ports
 from deploy.local.run_file import RunFile
 from deploy.local.settings import StackSettings
 from deploy.local.stack import Interrupted, cancelled_by_signals, running
@@ -51,13 +53,17 @@ def demo(
 
 
 async def _live_through(timeline: Timeline, *, hold: bool) -> None:
-    settings = StackSettings().model_copy(update={"retry_tiers": RETRY_TIERS})
+    [depot_port] = free_ports(1)
+    settings = StackSettings()
+    reachable = [*json.loads(settings.outbound_allow), f"127.0.0.1:{depot_port}"]
+    settings = settings.model_copy(update={"retry_tiers": RETRY_TIERS, "outbound_allow": json.dumps(reachable)})
     with cancelled_by_signals() as received:
         try:
             async with running(settings, steps=terminal()) as run:
                 _say_where(run, timeline)
                 async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as http:
-                    await Story(run, http, timeline, paintings=settings.home / "pictures").tell()
+                    paintings = settings.home / "pictures"
+                    await Story(run, http, timeline, depot_port=depot_port, paintings=paintings).tell()
                 timeline.end("Everything held.")
                 if hold:
                     await asyncio.Event().wait()

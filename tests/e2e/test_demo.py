@@ -39,6 +39,11 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path: Path, record_property: Call
     assert {(each["preset"], each["format"]) for each in of_kind(timeline, "rendition")} == RENDITIONS
     assert all(each["bytes"] > 0 for each in of_kind(timeline, "rendition"))
 
+    low = [mail for mail in of_kind(timeline, "mail") if mail["subject"].startswith("Low stock")]
+    assert len(low) == 1
+    facts = {entry["who"]: entry["fact"] for entry in of_kind(timeline, "fact")}
+    assert facts["sync"] == "Warehouse: 3 rows, 1 changed, 1 older, 1 unmatched"
+
     jobs = [job for entry in of_kind(timeline, "jobs") for job in entry["jobs"]]
     assert {job["state"] for job in jobs} == {"completed"}
     assert {job["type"] for job in jobs} >= {
@@ -47,6 +52,7 @@ def test_the_demo_holds_and_leaves_nothing(tmp_path: Path, record_property: Call
         "process-image",
         "generate-report",
         "check-low-stock",
+        "sync-inventory",
     }
     assert all(job["wait_ms"] >= 0 and job["run_ms"] >= 0 for job in jobs)
 

@@ -50,6 +50,12 @@ class Person:
         """PATCH what was read at `version`; the JSON body of the answer."""
         return await self._call("PATCH", path, json=json, expect=expect, headers={"If-Match": f'"{version}"'})
 
+    async def delete(self, path: str, *, expect: int = 204) -> None:
+        """DELETE; there is nothing to be read in the answer. Not shown."""
+        async with self._http.delete(f"{self._gateway}{path}", headers=self._headers) as response:
+            if response.status != expect:
+                raise DemoFailed(f"DELETE {path} answered {response.status} instead of {expect}")
+
     async def fetch(self, path: str) -> tuple[str, int]:
         """GET a file; its content type and size in bytes."""
         started = time.perf_counter()

@@ -23,12 +23,16 @@ SKU_PREFIX = "BOWL-"
 class Stage:
     """Everybody in the story, and what they know so far."""
 
-    def __init__(self, run: RunFile, http: aiohttp.ClientSession, show: Timeline, paintings: Path) -> None:
+    def __init__(
+        self, run: RunFile, http: aiohttp.ClientSession, show: Timeline, paintings: Path, *, depot_port: int
+    ) -> None:
+        """`depot_port` is where a shop's own system answers: the one on this machine that the worker may ask."""
         accounts = run.accounts
         self.run = run
         self.http = http
         self.show = show
         self.paintings = paintings
+        self.depot_port = depot_port
         self.vendors = tuple(
             self._person(f"vendor {number}", vendor.api_key, vendor.email)
             for number, vendor in enumerate(accounts.vendors, 1)
@@ -76,10 +80,17 @@ class Stage:
 
     async def find_mail(self, person: Person, *, about: str) -> Mapping[str, Any] | None:
         """The same if it is there already; nothing is shown."""
+        return next(iter(await self._mails(person, about)), None)
+
+    async def count_mails(self, person: Person, *, about: str) -> int:
+        """How many of those there are."""
+        return len(await self._mails(person, about))
+
+    async def _mails(self, person: Person, about: str) -> Sequence[Mapping[str, Any]]:
         query = {"q": about, "limit": "20"}
         async with self.http.get(f"{self.run.mailbox}/api/messages", params=query) as response:
             mails: Sequence[Mapping[str, Any]] = (await response.json())["items"]
-        return next((mail for mail in mails if self._is_to(mail, person.email, about)), None)
+        return [mail for mail in mails if self._is_to(mail, person.email, about)]
 
     def _is_to(self, mail: Mapping[str, Any], address: str, about: str) -> bool:
         return (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from deploy.local.demo.chapters import bad_input, catalogue, failing_mail, figures, rejection, sales, submission
+from deploy.local.demo.chapters import bad_input, catalogue, failing_mail, figures, rejection, sales, submission, sync
 from deploy.local.demo.stage import Stage
 from deploy.local.demo.timeline import Timeline
 from deploy.local.run_file import RunFile
@@ -19,11 +19,20 @@ class Story:
     """The chapters in their order."""
 
     def __init__(
-        self, run: RunFile, http: aiohttp.ClientSession, timeline: Timeline, *, paintings: Path | None = None
+        self,
+        run: RunFile,
+        http: aiohttp.ClientSession,
+        timeline: Timeline,
+        *,
+        depot_port: int,
+        paintings: Path | None = None,
     ) -> None:
-        """`paintings` keeps the pictures of the catalogue from one run to the next; by default below `.souk/`."""
+        """`paintings` keeps the pictures of the catalogue from one run to the next; by default below `.souk/`.
+
+        At `depot_port` a shop's own system will answer; the stack's `outbound_allow` has it.
+        """
         self._show = timeline
-        self._stage = Stage(run, http, timeline, paintings or StackSettings().home / "pictures")
+        self._stage = Stage(run, http, timeline, paintings or StackSettings().home / "pictures", depot_port=depot_port)
 
     async def tell(self) -> None:
         """All of it. Raises `DemoFailed` at the first step that does not hold."""
@@ -44,9 +53,13 @@ class Story:
         await failing_mail.put_right(stage)
         chapter("Bad input: each gets its answer, and nothing changes")
         await bad_input.send(stage)
-        chapter("A channel sells; the scheduler's tick finds the low stock; a report counts the order")
+        chapter("A channel sells below the threshold; meanwhile a shop's own system brings its stock in line")
         await sales.sell(stage)
-        await sales.tick(stage)
+        await sync.bring_in(stage)
+        chapter(
+            "One mail tells the vendor what runs low; the scheduler's tick looks again; a report counts the order"
+        )
+        await sales.hear_of_it(stage)
         await sales.report(stage)
         chapter("Every job behind it")
         await figures.jobs(stage)

@@ -83,8 +83,9 @@ MARK_VENDORS: Final = """
     UPDATE catalog.vendors SET low_stock_told_at = now() WHERE id = ANY($1::uuid[])
 """
 COUNT_ALERTS: Final = """
-    -- How many products have an alert.
-    SELECT count(*) FROM catalog.stock WHERE alert_opened_at IS NOT NULL
+    -- How many products of the catalogue have an alert.
+    SELECT count(*) FROM catalog.stock s JOIN catalog.products p ON p.id = s.product_id
+    WHERE s.alert_opened_at IS NOT NULL AND p.status = 'approved'
 """
 
 
@@ -127,5 +128,5 @@ async def mark_vendors(conn: Connection, vendors: Sequence[UUID]) -> None:
 
 
 async def open_alerts(conn: Connection) -> int:
-    """How many products have an alert."""
+    """How many products of the catalogue have an alert."""
     return int(await conn.fetchval(COUNT_ALERTS))

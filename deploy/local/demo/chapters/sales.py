@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.local.demo.stage import Stage, words
+from deploy.local.demo.stage import Stage, check, words
 
 
 async def sell(stage: Stage) -> None:
@@ -23,8 +23,11 @@ async def sell(stage: Stage) -> None:
     await stage.channel.post("/api/orders", order, expect=201)
 
 
-async def tick(stage: Stage) -> None:
-    """The scheduled job is run now; its digest reaches the vendor."""
+async def hear_of_it(stage: Stage) -> None:
+    """The sale opened an alert and told the vendor; the scheduled job, run now, tells what is left. One mail in all.
+
+    A vendor that was told in the last ten minutes, as by the demo before, hears of it with the job.
+    """
     event = (await stage.admin.post("/api/admin/schedules/check-low-stock/run", expect=202))["event"]
 
     async def job() -> dict[str, Any] | None:
@@ -34,6 +37,8 @@ async def tick(stage: Stage) -> None:
     done = await stage.until("the tick's job is done", job)
     stage.show.fact("schedule", f"check-low-stock ticked; its job found {words(done['result'])}")
     await stage.mail_to(stage.vendor, about="Low stock")
+    mails = await stage.count_mails(stage.vendor, about="Low stock")
+    check(mails == 1, f"the vendor has {mails} mails of low stock instead of one")
 
 
 async def report(stage: Stage) -> None:
