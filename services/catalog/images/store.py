@@ -33,13 +33,16 @@ ASK_AGAIN: Final = """
     UPDATE catalog.images SET status = 'pending', round = round + 1, asked_by = $2, failure = NULL WHERE id = $1
 """
 OVERDUE: Final = """
-    -- Pictures that wait too long for an answer, the longest first, held unless somebody else holds them. $1 has, for
-    -- each round, the id of an event just too young; the last one is for all later rounds.
+    -- Pictures that wait too long for an answer, the longest first, held unless somebody else holds them. $1 and $2
+    -- have, for each round, the id of an event just too young; the last one is for all later rounds. $2 is sooner, and
+    -- counts where one that was asked for later has its answer.
     SELECT i.id, i.product_id, i.source, i.round, p.vendor_id
     FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
-    WHERE i.status = 'pending' AND i.asked_by < ($1::uuid[])[1]
-      AND i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
-    ORDER BY i.asked_by LIMIT $2 FOR UPDATE OF i SKIP LOCKED
+    WHERE i.status = 'pending' AND i.asked_by < ($2::uuid[])[1]
+      AND (i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
+           OR (i.asked_by < ($2::uuid[])[least(i.round, cardinality($2::uuid[]))]
+               AND EXISTS (SELECT 1 FROM catalog.images o WHERE o.status = 'ready' AND o.asked_by > i.asked_by)))
+    ORDER BY i.asked_by LIMIT $3 FOR UPDATE OF i SKIP LOCKED
 """
 ASK_ALL_AGAIN: Final = """
     -- Wait for other answers; the pictures still do.
@@ -106,9 +109,11 @@ async def ask_again(conn: Connection, image_id: UUID, asked_by: UUID) -> None:
     await conn.execute(ASK_AGAIN, image_id, asked_by)
 
 
-async def overdue(conn: Connection, too_young: Sequence[UUID], *, limit: int) -> list[Overdue]:
-    """Pictures that wait too long, held until the transaction ends. `too_young` is by round, from the first."""
-    return [Overdue(**row) for row in await conn.fetch(OVERDUE, too_young, limit)]
+async def overdue(
+    conn: Connection, too_young: Sequence[UUID], *, too_young_if_overtaken: Sequence[UUID], limit: int
+) -> list[Overdue]:
+    """Pictures that wait too long, held until the transaction ends. What is too young is by round, from the first."""
+    return [Overdue(**row) for row in await conn.fetch(OVERDUE, too_young, too_young_if_overtaken, limit)]
 
 
 async def ask_all_again(conn: Connection, image_ids: Sequence[UUID], asked_by: Sequence[UUID]) -> None:

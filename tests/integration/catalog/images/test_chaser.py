@@ -104,6 +104,22 @@ async def test_each_round_waits_twice_as_long_as_the_one_before(
     assert [told["data"]["round"] for told in await outbox(pool, "image.added")] == list(range(1, 14))
 
 
+async def test_a_picture_that_a_later_one_has_overtaken_is_asked_for_sooner(
+    vendor: Client, pool: Pool, chaser: PictureChaser, later: Later, images: Images
+) -> None:
+    _, lost = await pending(vendor)
+    product_id, answered = await pending(vendor)
+    later.seconds = PATIENCE_SECONDS / 4 + 10
+    assert await chaser.run_once() == 0
+    event = processed(product_id, answered, 1)
+    await images.processed(event, enveloped(event))
+    later.seconds = PATIENCE_SECONDS / 4 - 10
+    assert await chaser.run_once() == 0
+    later.seconds = PATIENCE_SECONDS / 4 + 10
+    assert await chaser.run_once() == 1
+    assert (await outbox(pool, "image.added"))[-1]["data"]["image_id"] == str(lost)
+
+
 @pytest.mark.parametrize("round_", [1, 2], ids=["the first round", "the second"])
 async def test_the_answer_to_any_round_brings_the_renditions(
     vendor: Client, chaser: PictureChaser, later: Later, images: Images, round_: int
