@@ -22,8 +22,8 @@ MAX_VALUES: Final = 1_000_000
 MAX_SKU_CHARS: Final = 100
 _MAX_VERSION: Final = 2**62
 _CLOCKS_DIFFER: Final = 24 * 3600 * MICROSECONDS
-_WHOLE: Final = re.compile(r"\d{1,10}(?:\.0{1,4})?")
-_DIGITS: Final = re.compile(r"\d{1,19}")
+_WHOLE: Final = re.compile(r"[0-9]{1,10}(?:\.0{1,4})?")
+_DIGITS: Final = re.compile(r"[0-9]{1,19}")
 
 
 def read(body: bytes, form: Format, layout: Layout, *, fallback: int) -> Document:

@@ -33,7 +33,7 @@ from shared.ids import new_id
 
 MOST_ZEROS_AT_ONCE: Final = 2000
 """Applied while the sender waits; the job does the rest, zeros first."""
-_TIMESTAMP: Final = re.compile(r"\d{10}")
+_TIMESTAMP: Final = re.compile(r"[0-9]{10}")
 _SIGNATURE: Final = re.compile(r"sha256=([0-9a-f]{64})")
 
 

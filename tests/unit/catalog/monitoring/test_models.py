@@ -1,6 +1,5 @@
 """The health score, as tables of cases."""
 
-
 import pytest
 
 from services.catalog.monitoring.models import (
