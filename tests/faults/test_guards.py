@@ -23,7 +23,7 @@ from tests.faults.table import BY_NAME, NOTHING, RESCUE_SECONDS, Fault, nothing
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 NOTICED_SECONDS = 40.0
-"""What is not final so long after the load is lost without its guard: with it, all was final sooner in the run before."""
+"""What is not final so long after the load is lost for want of the guard: in the run before, all was final sooner."""
 
 
 async def _hold_the_notifier(stand: Stand, _: Random) -> None:
