@@ -18,8 +18,9 @@ from shared.contracts.events import LowProduct, StockLowDigest
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, transaction
 
-ALERTS_PER_RUN: Final = 5000
-TOLD_PER_RUN: Final = 5000
+ALERTS_PER_RUN: Final = 50_000
+TOLD_PER_RUN: Final = 50_000
+"""What is beyond it follows with the next run. As many take about two seconds."""
 LISTED: Final = 200
 """Products that a digest names; the rest it counts. A message stays far below 1 MB."""
 

@@ -60,8 +60,10 @@ class Runner:
     async def work(self, job: SyncInventory, attempt: Attempt) -> JsonValue:
         """One run of one source; the result counts its rows."""
         source, run = await self._begun(job, attempt)
-        if source is None or run is None:
+        if source is None:
             return {"state": "source_gone"}
+        if run is None:  # enqueued by hand: the source is being pulled, or is one that pushes
+            return {"state": "nothing_to_do"}
         if run.is_over:
             return result_of(run)
         try:

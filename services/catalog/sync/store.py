@@ -82,12 +82,14 @@ HAS_NEWER_PRODUCTS: Final = """
 """
 MATCH: Final = """
     -- The products of external SKUs: by the source's own table, else by the vendor's sku. Those without are missing.
-    SELECT given.sku, found.id AS product_id
+    SELECT given.sku, coalesce(named.id, own.id) AS product_id
     FROM unnest($3::text[]) AS given (sku)
     LEFT JOIN catalog.sync_skus known ON known.source_id = $1 AND known.external_sku = given.sku
-    JOIN catalog.products found
-        ON found.vendor_id = $2 AND found.status <> 'archived'
-        AND (found.id = known.product_id OR (known.product_id IS NULL AND found.sku = given.sku))
+    LEFT JOIN catalog.products named
+        ON named.id = known.product_id AND named.vendor_id = $2 AND named.status <> 'archived'
+    LEFT JOIN catalog.products own
+        ON known.product_id IS NULL AND own.sku = given.sku AND own.vendor_id = $2 AND own.status <> 'archived'
+    WHERE coalesce(named.id, own.id) IS NOT NULL
 """
 SKUS: Final = """
     -- What a source calls products, behind a position.
