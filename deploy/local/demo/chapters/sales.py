@@ -36,7 +36,9 @@ async def hear_of_it(stage: Stage) -> None:
 
     done = await stage.until("the tick's job is done", job)
     stage.show.fact("schedule", f"check-low-stock ticked; its job found {words(done['result'])}")
-    await stage.mail_to(stage.vendor, about="Low stock")
+    mail = await stage.mail_to(stage.vendor, about="Low stock")
+    lines = [line.strip() for line in str(mail["text"]).splitlines()]
+    stage.show.quote([line for line in lines if line.startswith("* ") or ", alert at " in line])
     mails = await stage.count_mails(stage.vendor, about="Low stock")
     check(mails == 1, f"the vendor has {mails} mails of low stock instead of one")
 
