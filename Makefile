@@ -74,9 +74,9 @@ cover: ## What `make test` covers; pages in htmlcov/
 	@$(PYTEST) $(PARALLEL) --cov=services --cov=shared --cov=deploy --cov-report=term --cov-report=html \
 		$(wildcard tests/unit tests/contracts tests/integration tests/e2e)
 
-bench: ## Speed as ratios to the bare libraries, on private servers
+bench: ## Speed as ratios to the bare libraries, on private servers (ROWS="drain latency" measures those alone)
 	@$(SETUP) test
-	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench $(ROWS)
 
 docs: ## Render docs/messages.md and the schemas from the contracts
 	@$(SETUP) run --no-broker
