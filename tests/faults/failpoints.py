@@ -58,9 +58,11 @@ def _has_jobs(_: Any, jobs: Any, *__: Any) -> bool:
     return bool(jobs)
 
 
+COMMIT = "asyncpg.transaction:Transaction._Transaction__commit"
+"""What `async with conn.transaction()` ends with; its public `commit` is another way to it."""
 FAILPOINTS = (
-    Failpoint("answer", ("gateway",), "asyncpg.transaction:Transaction.commit", Moment.AFTER),
-    Failpoint("commit", ("gateway", "ledger"), "asyncpg.transaction:Transaction.commit", Moment.SENT),
+    Failpoint("answer", ("gateway",), COMMIT, Moment.AFTER),
+    Failpoint("commit", ("gateway", "ledger"), COMMIT, Moment.SENT),
     Failpoint("mark-sent", ("relay",), "asyncpg.connection:Connection.execute", Moment.BEFORE, _marks_sent),
     Failpoint("publish-jobs", ("ledger",), "services.jobs.publishing:JobPublisher.publish", Moment.BEFORE, _has_jobs),
     Failpoint("mark-published", ("ledger",), "services.jobs.store:Ledger.mark_published", Moment.BEFORE),
