@@ -111,3 +111,7 @@ def test_a_long_digest_lists_the_most_urgent_and_counts_the_rest() -> None:
     assert "Product 0 " in letter.text
     assert f"and {500 - LISTED_PRODUCTS} more" in letter.text
     assert len(letter.html) < 100_000
+    named = {"products": products[:200], "more": 4800}
+    letter = letter_for("stock_low", named, recipient=mails.VENDOR, public_url=mails.PUBLIC_URL)
+    assert letter.subject == "Low stock: 5000 products"
+    assert f"and {5000 - LISTED_PRODUCTS} more" in letter.text
