@@ -17,7 +17,7 @@ points. **What cannot be observed costs its whole weight**, and its `note` says 
 AFTER: Final = """\
 In the answer each term has `name`, `weight`, `cost`, `value` (null where it could not be observed), `unit`, `fine`,
 `full`, `note`, and, where it cost something, `advice`. A jobs service that is away takes the terms it is the witness
-of with it. An idle worker tells of itself every 30 s, so one that was killed is missed after 35 s at the latest.
+of with it. Every worker tells of itself every 5 s, so one that was killed is missed after 13 s.
 """
 
 

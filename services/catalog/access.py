@@ -147,6 +147,12 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/job-types/{type}/pause"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/resume"): _JOBS,
         ("GET", "/api/admin/workers"): _JOBS,
+        ("GET", "/api/admin/dead-letters"): _JOBS,
+        ("POST", "/api/admin/dead-letters/replay"): _JOBS,
+        ("POST", "/api/admin/dead-letters/purge"): _JOBS,
+        ("GET", "/api/admin/dead-letters/{id}"): _JOBS,
+        ("DELETE", "/api/admin/dead-letters/{id}"): _JOBS,
+        ("POST", "/api/admin/dead-letters/{id}/replay"): _JOBS,
         # monitoring
         ("GET", "/api/admin/monitoring"): ADMIN_OPS,
         # notifications

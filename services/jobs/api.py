@@ -3,9 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from services.jobs.audit.routes import routes as audit_routes
 from services.jobs.control.routes import routes as control_routes
 from services.jobs.control.store import ControlStore
 from services.jobs.control.usecases import ControlDesk
+from services.jobs.dead_letters.routes import routes as letter_routes
+from services.jobs.dead_letters.store import LetterStore
+from services.jobs.dead_letters.usecases import LetterDesk
 from services.jobs.health.store import HealthStore
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.parts import make_desk, make_ledger
@@ -32,6 +36,8 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         app = new_app(middlewares=[identities])
         # Control first: its fixed addresses stand before the jobs' `{id}`.
         app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
+        app.add_routes(letter_routes(LetterDesk(pool, make_ledger(), LetterStore(), ControlStore())))
+        app.add_routes(audit_routes(pool))
         app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
         await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
         await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))

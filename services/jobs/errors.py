@@ -37,3 +37,21 @@ class UnknownJobType(InvalidInput):
     """There is no such job type; the list is in the message reference."""
 
     code = "unknown_job_type"
+
+
+class LetterNotFound(NotFound):
+    """No dead letter of that id is kept: it was replayed or purged, or its job went round again."""
+
+    code = "dead_letter_not_found"
+
+
+class LetterUnreadable(Conflict):
+    """Not even the job's id can be read from the message; look at its body, then delete it."""
+
+    code = "dead_letter_unreadable"
+
+
+class LetterOfUnknownJob(Conflict):
+    """The ledger keeps no job of the letter's id: pruned, cleared, or never made here. Enqueue its payload anew."""
+
+    code = "dead_letter_of_unknown_job"

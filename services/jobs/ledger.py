@@ -7,6 +7,7 @@ from functools import partial
 from services.jobs.changes import ChangeTeller
 from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
+from services.jobs.dead_letters.collector import collecting
 from services.jobs.dispatch import Dispatcher
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner, make_recorder
@@ -104,6 +105,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
                 announce_seconds=settings.announce_seconds,
             )
         )
+        burying = await stack.enter_async_context(collecting(pool, broker, whole, grace_seconds=grace))
         cleaning = await stack.enter_async_context(
             working(
                 broker,
@@ -115,7 +117,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         )
         checks = {
             "database": database_answers(pool),
-            "broker": all_consuming([recording, dispatching, *cleaning]),
+            "broker": all_consuming([recording, dispatching, *burying, *cleaning]),
         }
         await stack.enter_async_context(operations_port(settings, checks))
         yield

@@ -2,6 +2,7 @@
 
 import os
 
+from services.jobs.dead_letters.store import LetterStore
 from services.jobs.health.store import HealthStore
 from services.jobs.models import JobState
 from services.jobs.partitions import Partitions
@@ -37,7 +38,15 @@ def make_desk(pool: Pool, settings: Settings) -> JobsDesk:
     """The jobs api's use cases."""
     ledger, partitions = make_ledger(), Partitions(pool, utc_now)
     pruner = make_pruner(pool, ledger, partitions, settings)
-    return JobsDesk(pool, ledger, health=HealthStore(), partitions=partitions, pruner=pruner, clock=utc_now)
+    return JobsDesk(
+        pool,
+        ledger,
+        health=HealthStore(),
+        letters=LetterStore(),
+        partitions=partitions,
+        pruner=pruner,
+        clock=utc_now,
+    )
 
 
 def make_recorder(pool: Pool, ledger: Ledger, clock: Clock = utc_now) -> Recorder:

@@ -1,7 +1,10 @@
 """The job `cleanup-jobs`: drop what the retention no longer keeps, in small batches without long locks."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from pydantic import JsonValue
@@ -11,10 +14,20 @@ from services.jobs.partitions import Partitions
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.jobs import CleanupJobs
-from shared.db.pool import Pool
+from shared.db.pool import Connection, Pool
 from shared.messaging.attempt import Attempt
 
 BATCH: Final = 1000
+
+Note = Callable[[Connection, int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """How many jobs were deleted, and whether those were all."""
+
+    jobs: int
+    is_all: bool
 
 
 class Pruner:
@@ -39,12 +52,21 @@ class Pruner:
         dropped = await self._partitions.drop_empty(before=today - timedelta(days=min(self._keep_days.values())))
         return {"deleted": deleted, "days_dropped": dropped}
 
-    async def clear_history(self) -> int:
-        """Delete every final job now; returns how many."""
-        cleared = 0
+    async def clear_history(self, note: Note, *, seconds: float) -> Cleared:
+        """Delete final jobs for `seconds`; `note` hears in each batch's transaction how many that one deletes."""
+        give_up_at, cleared = time.monotonic() + seconds, 0
         for state in self._keep_days:
-            cleared += await self._prune(state, 0)
-        return cleared
+            while count := await in_ledger(self._pool, partial(self._clear, state=state, note=note)):
+                cleared += count
+                if time.monotonic() >= give_up_at:
+                    return Cleared(cleared, is_all=False)
+        return Cleared(cleared, is_all=True)
+
+    async def _clear(self, conn: Connection, *, state: JobState, note: Note) -> int:
+        deleted = await self._ledger.prune(conn, state, finished_before=self._clock(), limit=BATCH)
+        if deleted:
+            await note(conn, deleted)
+        return deleted
 
     async def _prune(self, state: JobState, days: int) -> int:
         before = self._clock() - timedelta(days=days)

@@ -1,14 +1,16 @@
 """The HTTP edge of the jobs api: parse, call one use case, answer. Reached through the gateway only."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from services.jobs.answers import OPERATORS, answer, job_id_in_path
+from services.jobs.answers import OPERATORS, answer, job_id_in_path, next_page, nothing_in
 from services.jobs.health.usecases import HealthDesk
+from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from services.jobs.schemas import (
     ClearHistoryAction,
@@ -19,12 +21,14 @@ from services.jobs.schemas import (
     VendorListQuery,
     job_shown,
 )
-from services.jobs.store import JobFilter
 from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
 from shared.errors import FieldError, Forbidden, InvalidInput
 from shared.web.bodies import Body, pointed, read_body, read_query
 from shared.web.identity import Role, require
 from shared.web.problems import REQUEST_ID
+
+KEY_HEADER: Final = "Idempotency-Key"
+MAX_KEY_CHARS: Final = 200
 
 
 def routes(desk: JobsDesk, health: HealthDesk) -> list[web.RouteDef]:
@@ -51,7 +55,8 @@ class _Edge:
         query = read_query(request, JobsQuery)
         match query.action:
             case "stats":
-                return answer({"success": True, "stats": await self._desk.stats()})
+                stats, oldest = await self._desk.stats(), await self._desk.oldest()
+                return answer({"success": True, "stats": stats, "oldest_waiting": oldest})
             case "health":
                 return answer({"success": True, "health": await self._health.health()})
             case "completed" | "failed":
@@ -73,18 +78,19 @@ class _Edge:
             job = await self._desk.retry(retry.id, by=by, request_id=request_id)
             return answer({"success": True, "job": _shown([job])[0]})
         _as(ClearHistoryAction, action)
-        return answer({"success": True, "cleared": await self._desk.clear_history(by=by, request_id=request_id)})
+        cleared = await self._desk.clear_history(by=by, request_id=request_id)
+        return answer({"success": True, "cleared": cleared.jobs, "more": not cleared.is_all})
 
     async def retry(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
+        await nothing_in(request)
         job = await self._desk.retry(job_id_in_path(request), by=by, request_id=request.get(REQUEST_ID))
         return answer(_shown([job])[0])
 
     async def list(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
         query = read_query(request, ListQuery)
-        where = JobFilter(type=query.type, state=query.state, cause=query.cause, priority=query.priority)
-        return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))
+        return _page(request, await self._desk.page(query.where, before=query.cursor, limit=query.limit))
 
     async def workers(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
@@ -95,15 +101,19 @@ class _Edge:
         if identity.vendor_id is None:  # a filter of null would show everybody's
             raise Forbidden("This account belongs to no vendor.")
         query = read_query(request, VendorListQuery)
-        where = JobFilter(cause=query.cause, vendor_id=identity.vendor_id)
-        return _page(await self._desk.page(where, before=query.cursor, limit=query.limit))
+        where = ListFilter(cause=query.cause, vendor_id=identity.vendor_id)
+        return _page(request, await self._desk.page(where, before=query.cursor, limit=query.limit))
 
     async def enqueue(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
         body = await read_body(request, EnqueueBody)
         asked = JobRequest(**{name: getattr(body, name) for name in EnqueueBody.model_fields})
+        asked = replace(asked, idempotency_key=_key_of(request, body))
         job = await self._desk.enqueue(asked, by=by, request_id=request.get(REQUEST_ID))
-        return answer(_shown([job])[0], status=201)
+        found = answer(_shown([job.shown])[0], status=201)
+        if not job.is_new:
+            found.headers["Idempotent-Replayed"] = "true"
+        return found
 
 
 class _Action(Body):
@@ -120,9 +130,23 @@ def _as(model: type[RetryAction] | type[ClearHistoryAction], action: _Action) ->
         raise InvalidInput("The action is retry (with id) or clear-history.", errors=pointed(exc)) from exc
 
 
+def _key_of(request: web.Request, body: EnqueueBody) -> str | None:
+    """The idempotency key, from the header or the body. Raises `InvalidInput` when both are there and differ."""
+    header = request.headers.get(KEY_HEADER)
+    if header is None:
+        return body.idempotency_key
+    if not 1 <= len(header) <= MAX_KEY_CHARS or not (header.isascii() and header.isprintable()):
+        wrong = FieldError("", "idempotency_key", f"1 to {MAX_KEY_CHARS} printable ASCII characters")
+        raise InvalidInput(f"The {KEY_HEADER} header does not fit.", errors=[wrong])
+    if body.idempotency_key not in (None, header):
+        wrong = FieldError("/idempotency_key", "differs", f"the {KEY_HEADER} header says something else")
+        raise InvalidInput("Two idempotency keys are given.", errors=[wrong])
+    return header
+
+
 def _shown(jobs: Sequence[ShownJob]) -> list[dict[str, Any]]:
     return [job_shown(shown.job, shown.history) for shown in jobs]
 
 
-def _page(page: Page) -> web.Response:
-    return answer({"items": _shown(page.items), "next": page.next})
+def _page(request: web.Request, page: Page) -> web.Response:
+    return next_page(request, _shown(page.items), page.next)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
+from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from services.jobs.store import HistoryView, JobView
 from shared.contracts.base import Priority
@@ -34,14 +35,39 @@ class ClearHistoryAction(Body):
 
 
 class ListQuery(Query):
-    """Filters of a list of jobs, newest first; `cursor` is what `next` said."""
+    """Filters of a list of jobs, newest first; `cursor` is what `next` said.
+
+    `q` is the id of a job or of its cause, or a part of its last error; `since` and `until` are of its cause's time.
+    """
 
     type: str | None = None
     state: JobState | None = None
     cause: UUID | None = None
-    priority: Priority | None = None
+    priority: Annotated[int, Field(ge=1, le=5)] | None = None
+    q: Annotated[str, Field(min_length=3, max_length=200)] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     cursor: UUID | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 48
+
+    @model_validator(mode="after")
+    def _is_one_search(self) -> Self:
+        if self.q is not None and self.cause is not None:
+            raise ValueError("give either q or cause: an id in q finds the cause's jobs too")
+        return self
+
+    @property
+    def where(self) -> ListFilter:
+        """The filter as a value."""
+        return ListFilter(
+            type=self.type,
+            state=self.state,
+            priority=self.priority,
+            cause=self.cause,
+            q=self.q,
+            since=self.since,
+            until=self.until,
+        )
 
 
 class VendorListQuery(Query):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -14,9 +14,7 @@ from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, 
 from shared.contracts.reports import AttemptReport
 from shared.db.pool import Connection, Pool, transaction
 from shared.errors import Unavailable
-from shared.ids import new_id
 from shared.messaging.topology import WorkQueue
-from shared.web.identity import Identity
 
 INSERT: Final = """
     -- Write new jobs, claimed for as long as the writer may take to publish them; skip known and just pruned ones.
@@ -131,14 +129,6 @@ GET: Final = f"SELECT {_COLUMNS} FROM jobs.jobs WHERE id = $1"  # noqa: S608 - c
 LATEST_OF_STATE: Final = f"""
     SELECT {_COLUMNS} FROM jobs.jobs WHERE state = $1 AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT $2
 """  # noqa: S608
-LIST: Final = f"""
-    -- Newest first, from before the cursor's id; every filter may be null.
-    SELECT {_COLUMNS} FROM jobs.jobs
-    WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR state = $3)
-      AND ($4::uuid IS NULL OR cause = $4) AND ($5::uuid IS NULL OR vendor_id = $5)
-      AND ($6::int IS NULL OR priority = $6)
-    ORDER BY id DESC LIMIT $7
-"""  # noqa: S608
 HISTORY: Final = """
     SELECT job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class, error_message, retry_at,
            actor, at
@@ -152,10 +142,6 @@ BURY: Final = "INSERT INTO jobs.tombstones (job_id) SELECT * FROM unnest($1::uui
 DELETE_HISTORY: Final = "DELETE FROM jobs.history WHERE job_id = ANY($1::uuid[])"
 DELETE: Final = "DELETE FROM jobs.jobs WHERE id = ANY($1::uuid[])"
 FORGET_TOMBSTONES: Final = "DELETE FROM jobs.tombstones WHERE at < now() - interval '48 hours'"
-ADD_AUDIT: Final = """
-    INSERT INTO jobs.audit (id, account_id, role, action, job_id, detail, request_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
 
 T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
@@ -232,17 +218,6 @@ class HistoryView:
 
     entry: HistoryEntry
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs a list shows; None means any."""
-
-    type: str | None = None
-    state: JobState | None = None
-    cause: UUID | None = None
-    vendor_id: UUID | None = None
-    priority: int | None = None
 
 
 class Ledger:
@@ -380,12 +355,6 @@ class Ledger:
         """The jobs that reached a final state last, newest first."""
         return [_view(row) for row in await conn.fetch(LATEST_OF_STATE, state.value, limit)]
 
-    async def page(self, conn: Connection, where: JobFilter, *, before: UUID | None, limit: int) -> list[JobView]:
-        """A page of jobs, newest first."""
-        state = None if where.state is None else where.state.value
-        rows = await conn.fetch(LIST, before, where.type, state, where.cause, where.vendor_id, where.priority, limit)
-        return [_view(row) for row in rows]
-
     async def history(self, conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[HistoryView]]:
         """The history of jobs, oldest first."""
         found: dict[UUID, list[HistoryView]] = {id_: [] for id_ in ids}
@@ -414,19 +383,6 @@ class Ledger:
     async def forget_tombstones(self, conn: Connection) -> None:
         """Drop tombstones older than any late message."""
         await conn.execute(FORGET_TOMBSTONES)
-
-    async def audit(
-        self,
-        conn: Connection,
-        by: Identity,
-        action: str,
-        *,
-        job_id: UUID | None = None,
-        detail: dict[str, Any],
-        request_id: str | None,
-    ) -> None:
-        """Note what a person did, in the transaction that does it."""
-        await conn.execute(ADD_AUDIT, new_id(), by.account_id, by.role.value, action, job_id, detail, request_id)
 
     async def note_moves(
         self, conn: Connection, history: Sequence[HistoryEntry], moves: Iterable[tuple[str, JobState, JobState]]

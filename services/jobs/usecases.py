@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from pydantic import JsonValue, ValidationError
 
+from services.jobs.audit import store as audit
+from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyCleared, JobNotFound, KeyReused, NotRetryable, UnknownJobType
-from services.jobs.health.store import HealthStore
-from services.jobs.models import RETRYABLE_BY_HAND, JobState, Order, new_job, statistics
+from services.jobs.health.store import HealthStore, OldestWaiting
+from services.jobs.listing.store import ListFilter, listed
+from services.jobs.models import RETRYABLE_BY_HAND, JobState, NewJob, Order, new_job, statistics
 from services.jobs.partitions import Partitions
-from services.jobs.pruner import Pruner
-from services.jobs.store import HistoryView, JobFilter, JobView, Ledger, in_ledger
+from services.jobs.pruner import Cleared, Pruner
+from services.jobs.store import HistoryView, JobView, Ledger, in_ledger
 from shared.clock import Clock
+from shared.contracts.base import Job
 from shared.contracts.jobs import JOB_BY_TYPE
 from shared.db.pool import Connection, Pool, connection
 from shared.errors import FieldError, InvalidInput
@@ -26,6 +30,8 @@ from shared.web.identity import Identity
 
 COMPLETED_SHOWN: Final = 100
 FAILED_SHOWN: Final = 50
+CLEAR_SECONDS: Final = 3.0
+"""The gateway waits 5 s for an answer to begin."""
 _BY_HAND: Final = "by-hand"
 
 
@@ -57,6 +63,14 @@ class JobRequest:
     idempotency_key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A job by hand; not new if its idempotency key had made it before."""
+
+    shown: ShownJob
+    is_new: bool
+
+
 class JobsDesk:
     """The ledger as its api uses it. Every change is one transaction with its audit row."""
 
@@ -66,6 +80,7 @@ class JobsDesk:
         ledger: Ledger,
         *,
         health: HealthStore,
+        letters: LetterStore,
         partitions: Partitions,
         pruner: Pruner,
         clock: Clock,
@@ -73,9 +88,15 @@ class JobsDesk:
         self._pool = pool
         self._ledger = ledger
         self._health = health
+        self._letters = letters
         self._partitions = partitions
         self._pruner = pruner
         self._clock = clock
+
+    async def oldest(self) -> Sequence[OldestWaiting]:
+        """How long the oldest job of each type and priority has waited for its first attempt."""
+        async with connection(self._pool) as conn:
+            return await self._health.oldest_waiting(conn, list(WORK_BY_TYPE))
 
     async def stats(self) -> dict[str, Any]:
         """Jobs kept, by state; `total` is the sum of all seven. Read from counters, never counted."""
@@ -97,10 +118,10 @@ class JobsDesk:
                 raise JobNotFound(f"No job {job_id} is kept.")
             return (await self._with_history(conn, [job]))[0]
 
-    async def page(self, where: JobFilter, *, before: UUID | None, limit: int) -> Page:
+    async def page(self, where: ListFilter, *, before: UUID | None, limit: int) -> Page:
         """Jobs that fit the filter, newest first."""
         async with connection(self._pool) as conn:
-            jobs = await self._ledger.page(conn, where, before=before, limit=limit + 1)
+            jobs = await listed(conn, where, before=before, limit=limit + 1)
             shown = await self._with_history(conn, jobs[:limit])
         return Page(shown, next=jobs[limit - 1].id if len(jobs) > limit else None)
 
@@ -119,22 +140,31 @@ class JobsDesk:
             await self._ledger.reopen(
                 conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=f"{by.role} {by.account_id}"
             )
-            await self._ledger.audit(
-                conn, by, "job.retry", job_id=job_id, detail={"was": job.state.value}, request_id=request_id
-            )
+            await self._letters.drop_of_jobs(conn, [job_id])
+            detail = {"type": job.type, "was": job.state.value}
+            await audit.record(conn, by, "job.retry", about=("job", job_id), detail=detail, request_id=request_id)
 
         await in_ledger(self._pool, reopen)
         return await self.get(job_id)
 
-    async def clear_history(self, *, by: Identity, request_id: str | None) -> int:
-        """Delete all final jobs; returns how many. Open ones stay."""
-        cleared = await self._pruner.clear_history()
-        async with connection(self._pool) as conn:
-            await self._ledger.audit(conn, by, "jobs.clear_history", detail={"cleared": cleared}, request_id=request_id)
-        return cleared
+    async def clear_history(self, *, by: Identity, request_id: str | None) -> Cleared:
+        """Delete final jobs, all that a few seconds suffice for. Open ones stay.
 
-    async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> ShownJob:
-        """Write a job by hand; the ledger process publishes it.
+        The audit line is written with the first batch and counts each batch in its own transaction: after a crash it
+        says exactly what is gone.
+        """
+        line: UUID | None = None
+
+        async def note(conn: Connection, deleted: int) -> None:
+            nonlocal line
+            if line is None:
+                line = await audit.record(conn, by, "jobs.clear_history", about=("jobs", ""), request_id=request_id)
+            await audit.add_up(conn, line, "cleared", deleted)
+
+        return await self._pruner.clear_history(note, seconds=CLEAR_SECONDS)
+
+    async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> Enqueued:
+        """Write a job by hand; the ledger process publishes it. The same key within 24 hours finds the first one.
 
         Raises `UnknownJobType`, `InvalidInput`, `KeyReused`, `AlreadyCleared`.
         """
@@ -154,41 +184,55 @@ class JobsDesk:
             errors = [FieldError(f"/payload{error.pointer}", error.code, error.detail) for error in pointed(exc)]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
         now = self._clock()
-        key = request.idempotency_key
-        # The same key of the same account gives the same id within a UTC day, so the primary key finds the first.
-        caused_at = now if key is None else now.replace(hour=0, minute=0, second=0, microsecond=0)
-        cause = new_id() if key is None else derived_id(caused_at, by.account_id, key)
-        job = new_job(
-            Order(payload, target=str(cause), priority=request.priority),
-            cause=cause,
-            cause_type=_BY_HAND,
-            caused_at=caused_at,
-            vendor_id=getattr(payload, "vendor_id", None),
-            max_attempts=request.max_attempts,
-            run_at=request.run_at if request.run_at is not None and request.run_at > now else None,
-        )
+        job, earlier = _job_asked_for(request, payload, by=by, now=now), None
+        if request.idempotency_key is not None:  # the day may have changed since the first time
+            earlier = _job_asked_for(request, payload, by=by, now=now - timedelta(days=1))
         await self._partitions.ensure_for([job.id])
 
-        async def write(conn: Connection) -> None:
-            for made in await self._ledger.page(conn, JobFilter(cause=cause), before=None, limit=1):
-                if (made.type, made.payload, made.priority, made.max_attempts) != (
-                    job.type,
-                    job.payload,
-                    job.priority,
-                    job.max_attempts,
-                ):
-                    reused = FieldError("/idempotency_key", "idempotency_key_reused", "another job has it today")
-                    raise KeyReused("This key was used for another job.", errors=[reused])
+        async def write(conn: Connection) -> tuple[UUID, bool]:
+            for known in (job, earlier):
+                made = None if known is None else await self._made_before(conn, known, since=now - timedelta(days=1))
+                if made is not None:
+                    return made, False
             if await self._ledger.insert(conn, [job], claim_seconds=0):
-                await self._ledger.audit(
-                    conn, by, "job.enqueue", job_id=job.id, detail={"type": job.type}, request_id=request_id
-                )
-            elif await self._ledger.get(conn, job.id) is None:
+                detail = {"type": job.type, "priority": job.priority}
+                await audit.record(conn, by, "job.enqueue", about=("job", job.id), detail=detail, request_id=request_id)
+                return job.id, True
+            if await self._ledger.get(conn, job.id) is None:
                 raise AlreadyCleared("This idempotency key was used today for a job that is done and cleared away.")
+            return job.id, False
 
-        await in_ledger(self._pool, write)
-        return await self.get(job.id)
+        job_id, is_new = await in_ledger(self._pool, write)
+        return Enqueued(await self.get(job_id), is_new=is_new)
+
+    async def _made_before(self, conn: Connection, job: NewJob, *, since: datetime) -> UUID | None:
+        """The job that the same key made in the last 24 hours. Raises `KeyReused` if that one is another."""
+        for made in await listed(conn, ListFilter(cause=job.cause), before=None, limit=1):
+            if made.created_at < since:
+                return None
+            asked = (job.type, job.payload, job.priority, job.max_attempts)
+            if (made.type, made.payload, made.priority, made.max_attempts) != asked:
+                reused = FieldError("/idempotency_key", "idempotency_key_reused", "another job has it")
+                raise KeyReused("This key was used for another job.", errors=[reused])
+            return made.id
+        return None
 
     async def _with_history(self, conn: Connection, jobs: Sequence[JobView]) -> list[ShownJob]:
         history = await self._ledger.history(conn, [job.id for job in jobs]) if jobs else {}
         return [ShownJob(job, history[job.id]) for job in jobs]
+
+
+def _job_asked_for(request: JobRequest, payload: Job, *, by: Identity, now: datetime) -> NewJob:
+    """The job of a request. The same key of the same account gives the same id within a UTC day."""
+    key = request.idempotency_key
+    caused_at = now if key is None else now.replace(hour=0, minute=0, second=0, microsecond=0)
+    cause = new_id() if key is None else derived_id(caused_at, by.account_id, key)
+    return new_job(
+        Order(payload, target=str(cause), priority=request.priority),
+        cause=cause,
+        cause_type=_BY_HAND,
+        caused_at=caused_at,
+        vendor_id=getattr(payload, "vendor_id", None),
+        max_attempts=request.max_attempts,
+        run_at=request.run_at if request.run_at is not None and request.run_at > now else None,
+    )

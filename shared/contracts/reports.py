@@ -64,7 +64,7 @@ class HeldAttempt(Contract):
 
 
 class WorkerSeen(Contract):
-    """A worker lives, reads these types and holds these attempts. Sent every 5 s, every 30 s with empty hands."""
+    """A worker lives, reads these types and holds these attempts. Sent every 5 s, with empty hands too."""
 
     worker: Text
     version: Text

@@ -95,7 +95,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         TermName.WORKERS,
         20,
-        "Job types that no worker reads, of those there are; a worker counts that was heard of in the last 35 s.",
+        "Job types that no worker reads, of those there are; a worker counts that was heard of in the last 13 s.",
         "types",
         fine=0,
         full=2,

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from services.jobs.answers import OPERATORS, answer, job_id_in_path
+from services.jobs.answers import OPERATORS, answer, job_id_in_path, nothing_in
 from services.jobs.control.schemas import RetryFailedBody
 from services.jobs.control.usecases import ControlDesk
 from shared.web.bodies import read_body
@@ -31,6 +31,7 @@ class _Edge:
 
     async def cancel(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
+        await nothing_in(request)
         job_id = job_id_in_path(request)
         state = await self._desk.cancel(job_id, by=by, request_id=request.get(REQUEST_ID))
         return answer({"id": job_id, "state": state}, status=200 if state == "cancelled" else 202)
@@ -57,10 +58,12 @@ class _Edge:
 
     async def pause(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
+        await nothing_in(request)
         await self._desk.pause(request.match_info["type"], by=by, request_id=request.get(REQUEST_ID))
         return await self.types(request)
 
     async def resume(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
+        await nothing_in(request)
         await self._desk.resume(request.match_info["type"], by=by, request_id=request.get(REQUEST_ID))
         return await self.types(request)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from services.jobs.audit import store as audit
 from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup, PausedType
+from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
 from services.jobs.models import FINAL, HistoryEntry, JobState
 from services.jobs.store import Ledger, in_ledger
@@ -34,6 +36,7 @@ class ControlDesk:
         self._pool = pool
         self._ledger = ledger
         self._store = store
+        self._letters = LetterStore()
         self._clock = clock
 
     async def cancel(self, job_id: UUID, *, by: Identity, request_id: str | None) -> JobState:
@@ -58,9 +61,8 @@ class ControlDesk:
             else:
                 await self._ledger.save(conn, before, [], [entry])
             await self._store.add_cancels(conn, [(job_id, job.fence)])
-            await self._ledger.audit(
-                conn, by, "job.cancel", job_id=job_id, detail={"state": job.state.value}, request_id=request_id
-            )
+            detail = {"type": job.type, "state": job.state.value}
+            await audit.record(conn, by, "job.cancel", about=("job", job_id), detail=detail, request_id=request_id)
             return job.state
 
         return await in_ledger(self._pool, write)
@@ -71,7 +73,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.pause(conn, job_type, _name(by)):
-                await self._ledger.audit(conn, by, "job_type.pause", detail={"type": job_type}, request_id=request_id)
+                await audit.record(conn, by, "job_type.pause", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
 
@@ -81,7 +83,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.resume(conn, job_type):
-                await self._ledger.audit(conn, by, "job_type.resume", detail={"type": job_type}, request_id=request_id)
+                await audit.record(conn, by, "job_type.resume", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
 
@@ -115,8 +117,9 @@ class ControlDesk:
             for job in failed:
                 await self._ledger.reopen(conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=_name(by))
             await self._store.spread(conn, [job.id for job in failed], per_second=per_second)
-            detail = {"jobs": len(failed), "type": where.type, "error_class": where.error_class}
-            await self._ledger.audit(conn, by, "jobs.retry", detail=detail, request_id=request_id)
+            await self._letters.drop_of_jobs(conn, [job.id for job in failed])
+            detail = {"jobs": len(failed), "type": where.type, "error_class": where.error_class, "since": where.since}
+            await audit.record(conn, by, "jobs.retry", about=("jobs", ""), detail=detail, request_id=request_id)
             return len(failed)
 
         jobs = await in_ledger(self._pool, write)

@@ -19,6 +19,12 @@ class WorkHealth:
     finished_last_hour: int
     """Jobs done or failed; at most the last 2,000 of them."""
     failed_last_hour: int
+    paused: Sequence[str]
+    """Types that operators paused."""
+    unowned_letters: int
+    """Dead letters that belong to no job; 1,000 at most."""
+    outbox_seconds: float
+    """Age of the oldest event of the ledger's outbox that is not sent."""
 
 
 class HealthDesk:
@@ -35,11 +41,18 @@ class HealthDesk:
             active = await self._store.active_by_type(conn)
             waiting = await self._store.oldest_waiting(conn, types)
             finished, failed = await self._store.finished_lately(conn)
+            paused = await self._store.paused(conn)
+            letters = await self._store.unowned_letters(conn)
+            outbox_seconds = await self._store.oldest_unsent(conn)
+        oldest = {kind: max((one.seconds for one in waiting if one.type == kind), default=0.0) for kind in types}
         return WorkHealth(
             active_workers={kind: active.get(kind, 0) for kind in types},
-            oldest_waiting_seconds={kind: round(waiting.get(kind, 0.0), 1) for kind in types},
+            oldest_waiting_seconds={kind: round(seconds, 1) for kind, seconds in oldest.items()},
             finished_last_hour=finished,
             failed_last_hour=failed,
+            paused=paused,
+            unowned_letters=letters,
+            outbox_seconds=round(outbox_seconds, 1),
         )
 
     async def workers(self) -> Sequence[WorkerView]:

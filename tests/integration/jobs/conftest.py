@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from services.jobs import ledger
+from services.jobs.listing.store import ListFilter
 from services.jobs.parts import make_desk
 from services.jobs.settings import Settings
-from services.jobs.store import JobFilter
 from services.jobs.usecases import JobsDesk, ShownJob
 from shared.clock import utc_now
 from shared.contracts.base import Event
@@ -85,7 +85,7 @@ class Marketplace:
 
     async def jobs_of(self, cause: UUID) -> list[ShownJob]:
         """The jobs an event caused."""
-        page = await self.desk.page(JobFilter(cause=cause), before=None, limit=100)
+        page = await self.desk.page(ListFilter(cause=cause), before=None, limit=100)
         return list(page.items)
 
     async def sent_probes(self) -> int:

@@ -7,11 +7,12 @@ from functools import partial
 import pytest
 from pamqp.commands import Basic
 
+from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState, Order, new_job
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner, make_recorder
 from services.jobs.settings import Settings
-from services.jobs.store import JobFilter, in_ledger
+from services.jobs.store import in_ledger
 from services.jobs.usecases import JobRequest, JobsDesk
 from shared.clock import utc_now
 from shared.contracts import events, jobs
@@ -231,16 +232,16 @@ async def test_a_job_by_hand_and_one_for_later_reach_their_worker_in_time(market
         return None
 
     async def is_done(job_id: object) -> bool:
-        page = await marketplace.desk.page(JobFilter(state=JobState.COMPLETED), before=None, limit=10)
+        page = await marketplace.desk.page(ListFilter(state=JobState.COMPLETED), before=None, limit=10)
         return job_id in [shown.job.id for shown in page.items]
 
     async with marketplace.working({jobs.CleanupCache: cleanup}):
         request = JobRequest(type="cleanup-cache", payload={})
-        now = await marketplace.desk.enqueue(request, by=ADMIN, request_id=None)
+        now = (await marketplace.desk.enqueue(request, by=ADMIN, request_id=None)).shown
         await eventually(lambda: is_done(now.job.id), 5)
         at = utc_now() + timedelta(seconds=2)
         later = JobRequest(type="cleanup-cache", payload={}, run_at=at)
-        scheduled = await marketplace.desk.enqueue(later, by=ADMIN, request_id=None)
+        scheduled = (await marketplace.desk.enqueue(later, by=ADMIN, request_id=None)).shown
         assert scheduled.job.state is JobState.SCHEDULED
         await eventually(lambda: is_done(scheduled.job.id), 8)
     done = await marketplace.desk.get(scheduled.job.id)

@@ -53,7 +53,7 @@ async def test_every_type_has_its_workers_counted_while_they_are_heard_of(api: A
     counted = (await health(api))["active_workers"]
     assert (counted["send-email"], counted["send-notification"], counted["process-image"]) == (2, 1, 0)
     await api.pool.execute(
-        "UPDATE jobs.workers SET seen_at = now() - interval '36 seconds' WHERE worker = 'notifier-1'"
+        "UPDATE jobs.workers SET seen_at = now() - interval '14 seconds' WHERE worker = 'notifier-1'"
     )
     counted = (await health(api))["active_workers"]
     assert (counted["send-email"], counted["send-notification"]) == (1, 0)

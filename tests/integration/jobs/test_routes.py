@@ -115,7 +115,8 @@ def _report(job_id: UUID, attempt: int, outcome: Outcome) -> AttemptReport:
 
 async def test_statistics_name_all_states_and_their_sum(api: Api) -> None:
     answer = await api.call("GET", "/api/admin/jobs?action=stats")
-    assert answer == {"success": True, "stats": {"total": 0, "active_workers": 0, **dict.fromkeys(STATES, 0)}}
+    stats = {"total": 0, "active_workers": 0, **dict.fromkeys(STATES, 0)}
+    assert answer == {"success": True, "stats": stats, "oldest_waiting": []}
     await api.job()
     await api.job(Outcome.STARTED)
     await api.job(Outcome.RETRYING)
@@ -250,7 +251,7 @@ async def test_a_failed_or_cancelled_job_goes_round_again(api: Api, outcome: Out
     assert (await api.stats())["pending"] == 1
     audit = await api.pool.fetchrow("SELECT account_id, role, action, detail FROM jobs.audit")
     assert audit is not None
-    assert tuple(audit) == (ADMIN.account_id, "admin", "job.retry", {"was": outcome.value})
+    assert tuple(audit) == (ADMIN.account_id, "admin", "job.retry", {"type": "check-low-stock", "was": outcome.value})
 
 
 @pytest.mark.parametrize("outcomes", [(), (Outcome.STARTED,), (Outcome.RETRYING,), (Outcome.COMPLETED,)], ids=str)
@@ -397,7 +398,8 @@ async def test_clearing_the_history_leaves_open_jobs_and_marks_of_the_others(api
     kept = [await api.job(), await api.job(Outcome.RETRYING)]
     gone = [await api.job(one) for one in (Outcome.COMPLETED, Outcome.FAILED, Outcome.CANCELLED)]
     answer = await api.call("POST", "/api/admin/jobs", body={"action": "clear-history"})
-    assert answer == {"success": True, "cleared": 3}
+    assert answer == {"success": True, "cleared": 3, "more": False}
+    assert await api.pool.fetchval("SELECT detail FROM jobs.audit") == {"cleared": 3}
     assert (await api.stats())["total"] == 2
     marks = await api.pool.fetch("SELECT job_id FROM jobs.tombstones")
     assert {str(row["job_id"]) for row in marks} == set(gone)

@@ -1,0 +1,89 @@
+"""Bodies and queries of dead letters, and letters as they are answered."""
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from services.jobs.dead_letters.models import Letter, LetterFilter, payload_of
+from shared.web.bodies import Body, Moment, Query
+
+LISTED_BYTES: Final = 16 * 1024
+"""A larger payload is shown of a single letter only."""
+SHOWN_CHARS: Final = 2_000
+Word = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class LettersQuery(Query):
+    """Filters of the list, newest first; `cursor` is what `next` said."""
+
+    type: Word | None = None
+    queue: Word | None = None
+    kind: Literal["job", "event", "report"] | None = None
+    reason: Word | None = None
+    job_id: UUID | None = None
+    cursor: UUID | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 48
+
+    @property
+    def where(self) -> LetterFilter:
+        """The filter as a value."""
+        return LetterFilter(self.type, self.queue, self.kind, self.reason, self.job_id)
+
+
+class PurgeBody(Body):
+    """Which letters are meant; `until` is a time before which they were stored. By default they are only counted."""
+
+    type: Word | None = None
+    queue: Word | None = None
+    kind: Literal["job", "event", "report"] | None = None
+    reason: Word | None = None
+    until: Moment | None = None
+    dry_run: bool = True
+
+    @property
+    def where(self) -> LetterFilter:
+        """The filter as a value."""
+        return LetterFilter(self.type, self.queue, self.kind, self.reason, until=self.until)
+
+
+class ReplayBody(PurgeBody):
+    """The same, and how many jobs are let go each second."""
+
+    per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
+
+
+def letter_shown(letter: Letter, *, is_whole: bool = False) -> dict[str, Any]:
+    """A letter in the shape of the API. `payload` is null where the body is no JSON or, in a list, over 16 KB;
+    then `text` has the beginning of the body.
+    """
+    payload, text = _content(letter.body, is_whole=is_whole)
+    return {
+        "id": letter.id,
+        "queue": f"{letter.queue}.dead",
+        "kind": letter.kind,
+        "type": letter.type,
+        "reason": letter.reason,
+        "parked_by": letter.parked_by,
+        "job_id": letter.job_id,
+        "job_state": letter.job_state,
+        "attempt": letter.attempt,
+        "copies": letter.copies,
+        "message_id": letter.message_id,
+        "stored_at": letter.stored_at,
+        "seen_at": letter.seen_at,
+        "replay_at": letter.replay_at,
+        "bytes": len(letter.body),
+        "payload": payload,
+        "text": text,
+        **({"properties": letter.properties} if is_whole else {}),
+    }
+
+
+def _content(body: bytes, *, is_whole: bool) -> tuple[Any, str | None]:
+    if is_whole or len(body) <= LISTED_BYTES:
+        try:
+            return payload_of(body), None
+        except ValueError:
+            pass
+    return None, body[:SHOWN_CHARS].decode(errors="replace")

@@ -1,0 +1,132 @@
+"""The SQL of lists. Each shape is its own statement, so that each has the one plan that fits it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.jobs.models import JobState
+from services.jobs.store import JobView
+from shared.db.pool import Connection
+from shared.ids import id_at
+
+_COLUMNS: Final = """j.id, j.type, j.priority, j.state, j.attempt, j.max_attempts, j.payload, j.cause, j.vendor_id,
+    j.target, j.created_at, j.run_at, j.started_at, j.finished_at, j.run_ms, j.retry_at, j.result, j.error_class,
+    j.error_message"""
+NEWEST: Final = f"""
+    -- Newest first between two ids, by the primary key.
+    SELECT {_COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 ORDER BY j.id DESC LIMIT $3
+"""  # noqa: S608 - constants
+FILTERED: Final = f"""
+    -- The newest of each type, state and priority that the filter lets in, then the newest of those. `uuid_send` orders
+    -- as the id does, and only the index made for this knows it: by the id itself the planner walks the whole table.
+    SELECT {_COLUMNS} FROM (
+        SELECT few.id
+        FROM unnest(coalesce($4::text[], ARRAY(SELECT DISTINCT type FROM jobs.counters))) AS t(type)
+        CROSS JOIN unnest($5::text[]) AS s(state) CROSS JOIN unnest($6::int[]) AS p(priority)
+        CROSS JOIN LATERAL (
+            SELECT i.id FROM jobs.jobs i
+            WHERE i.type = t.type AND i.state = s.state AND i.priority = p.priority
+              AND uuid_send(i.id) < uuid_send($1) AND uuid_send(i.id) >= uuid_send($2) AND i.id >= $2
+            ORDER BY uuid_send(i.id) DESC LIMIT $3
+        ) few
+        ORDER BY few.id DESC LIMIT $3
+    ) found JOIN jobs.jobs j ON j.id = found.id ORDER BY j.id DESC
+"""  # noqa: S608
+_FITS: Final = """($4::text IS NULL OR j.type = $4) AND ($5::text IS NULL OR j.state = $5)
+      AND ($6::int IS NULL OR j.priority = $6) AND ($7::uuid IS NULL OR j.vendor_id = $7)"""
+OF_VENDOR: Final = f"""
+    -- Of one vendor, newest first.
+    SELECT {_COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+"""  # noqa: S608
+OF_CAUSE: Final = f"""
+    -- Of one cause. Materialised: the planner would rather walk the whole table in order than sort a handful.
+    WITH caused AS MATERIALIZED (SELECT * FROM jobs.jobs WHERE cause = $8)
+    SELECT {_COLUMNS} FROM caused j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+"""  # noqa: S608
+OF_ID: Final = f"""
+    -- The job of this id, and those that the event of this id caused.
+    WITH meant AS MATERIALIZED (
+        SELECT * FROM jobs.jobs WHERE id = $8 UNION SELECT * FROM jobs.jobs WHERE cause = $8
+    )
+    SELECT {_COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+"""  # noqa: S608
+OF_ERROR: Final = f"""
+    -- Those whose last error holds a text, whatever its case, by the trigram index.
+    WITH meant AS MATERIALIZED (
+        SELECT * FROM jobs.jobs
+        WHERE error_class IS NOT NULL AND (error_class || ': ' || coalesce(error_message, '')) ILIKE $8
+    )
+    SELECT {_COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+"""  # noqa: S608
+TOP: Final = UUID(int=(1 << 128) - 1)
+BOTTOM: Final = UUID(int=0)
+ALL_STATES: Final = [state.value for state in JobState]
+ALL_PRIORITIES: Final = [1, 2, 3, 4, 5]
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which jobs a list shows; None means any.
+
+    `q` is the id of a job or of its cause, or else a part of its last error (`class: message`), at least three
+    characters. `since` and `until` are of the time in the id: when what caused the job happened.
+    """
+
+    type: str | None = None
+    state: JobState | None = None
+    priority: int | None = None
+    cause: UUID | None = None
+    vendor_id: UUID | None = None
+    q: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+async def listed(conn: Connection, where: ListFilter, *, before: UUID | None, limit: int) -> list[JobView]:
+    """A page of jobs that fit, newest first."""
+    top = TOP if before is None else before
+    if where.until is not None:
+        top = min(top, id_at(where.until))
+    bottom = BOTTOM if where.since is None else id_at(where.since)
+    return [_view(row) for row in await _rows(conn, where, (top, bottom, limit))]
+
+
+async def _rows(conn: Connection, where: ListFilter, place: tuple[UUID, UUID, int]) -> list[asyncpg.Record]:
+    state = None if where.state is None else where.state.value
+    rest = (where.type, state, where.priority, where.vendor_id)
+    if where.cause is not None and where.q is None:
+        return await conn.fetch(OF_CAUSE, *place, *rest, where.cause)
+    if where.q is not None:
+        identifier = _uuid(where.q)
+        if identifier is not None:
+            return await conn.fetch(OF_ID, *place, *rest, identifier)
+        return await conn.fetch(OF_ERROR, *place, *rest, f"%{_escaped(where.q)}%")
+    if where.vendor_id is not None:
+        return await conn.fetch(OF_VENDOR, *place, *rest)
+    if (where.type, state, where.priority) == (None, None, None):
+        return await conn.fetch(NEWEST, *place)
+    return await conn.fetch(
+        FILTERED,
+        *place,
+        None if where.type is None else [where.type],
+        ALL_STATES if state is None else [state],
+        ALL_PRIORITIES if where.priority is None else [where.priority],
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _view(row: asyncpg.Record) -> JobView:
+    return JobView(**{**row, "state": JobState(row["state"])})
