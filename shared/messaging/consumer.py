@@ -2,7 +2,8 @@
 
 Order at success: effect, report confirmed, ack. At failure: report confirmed, retry or dead publish confirmed, ack.
 A crash in between leaves the message unacknowledged: it is delivered again, and the effect's own guard, keyed by the
-job, keeps the second run without effect.
+job, keeps the second run without effect. A crash in the handler leaves the job in the slot's journal as well, and the
+next process of the slot tells the ledger of it (`journal.py`).
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from shared.contracts.reports import (
     Outcome,
     ProbeAnswered,
 )
-from shared.errors import AppError, Unavailable, Unparsable
+from shared.errors import AppError, DependencyDown, Unavailable, Unparsable
 from shared.log import get_logger
 from shared.messaging.attempt import (
     Attempt,
@@ -37,20 +38,24 @@ from shared.messaging.attempt import (
     kept_result,
     storable,
 )
+from shared.messaging.breaker import Breaker
 from shared.messaging.broker import Broker
-from shared.messaging.control import Controls
+from shared.messaging.control import Controls, Verdict
 from shared.messaging.delivery import (
     LONGEST_JITTER,
     SHORTEST_JITTER,
     Ack,
     DeadLetter,
+    Disposition,
     Drop,
+    Postpone,
     RetryAfter,
     RetryPolicy,
     decide,
     prefetch_for,
 )
 from shared.messaging.publisher import PERSISTENT
+from shared.messaging.quarantine import Quarantine
 from shared.messaging.reporter import PROBED_TYPE, Reporter
 from shared.messaging.subscription import Session, Subscription
 from shared.messaging.topology import DEAD, UNPARSABLE, Tier, WorkQueue, build
@@ -59,6 +64,7 @@ from shared.messaging.work import JobMessage, probe_of
 log = get_logger(__name__)
 
 PREFETCH_CHANGE_SECONDS: Final = 1.0
+KILLED_ITS_WORKER: Final = "killed_its_worker"
 STARTED_AFTER_SECONDS: Final = 0.1
 """An attempt that runs longer is reported as started; a shorter one passes `processing` only in history."""
 
@@ -83,7 +89,11 @@ class WorkConsumer:
         reporter: Reporter,
         tiers: Sequence[Tier],
         controls: Controls,
+        quarantine: Quarantine,
+        breaker: Breaker,
     ) -> None:
+        self.breaker = breaker
+        self._quarantine = quarantine
         self._work = work
         self._handler = handler
         self._reporter = reporter
@@ -116,9 +126,11 @@ class WorkConsumer:
         return tuple(attempt for attempt in self._in_hand.values() if attempt is not None)
 
     async def follow_controls(self) -> None:
-        """Pause or resume as the ledger last said."""
+        """Pause or resume as the ledger last said and the breaker stands."""
         async with self._following:
-            if self._work.type in self._controls.paused:
+            self.breaker.hear(self._controls.breakers.get(self._work.type))
+            await self.subscription.set_prefetch(1 if self.breaker.is_trying else self._prefetch)
+            if self._work.type in self._controls.paused or self.breaker.is_open:
                 await self.subscription.pause()
             else:
                 await self.subscription.resume()
@@ -163,10 +175,14 @@ class WorkConsumer:
             message_id=str(delivery.envelope.id),
         ):
             try:
+                await self._quarantine.word_on(delivery.envelope.id)
                 async with self._slots:
-                    if self._is_not_to_run(session, tag, delivery):
-                        return
-                    publishes = await self._attempt(delivery, job)
+                    publishes = self._unrun(delivery)
+                    if publishes is None:
+                        if self.subscription.is_paused and session.is_open:
+                            session.requeue(tag)
+                            return
+                        publishes = await self._attempt(delivery, job)
             except asyncio.CancelledError:
                 # Only at shutdown, out of grace: another worker takes it over as it was.
                 if session.is_open:
@@ -175,16 +191,20 @@ class WorkConsumer:
             if await self._until_open_or_done(session, publishes):
                 session.acks.finished(tag)
 
-    def _is_not_to_run(self, session: Session, tag: int, delivery: JobMessage) -> bool:
-        """What was told while the delivery waited for its turn: cancelled jobs are dropped, paused ones handed back."""
-        if self._controls.is_cancelled(delivery.envelope.id, delivery.fence):
-            log.info("cancelled_job_dropped")
-            session.acks.finished(tag)
-            return True
-        if self.subscription.is_paused and session.is_open:
-            session.requeue(tag)
-            return True
-        return False
+    def _unrun(self, delivery: JobMessage) -> Callable[[], Awaitable[None]] | None:
+        """What settles a delivery that is not to be run, by what was told while it waited; None for one that is."""
+        match self._controls.verdict(delivery.envelope.id, delivery.fence):
+            case Verdict.DROP:
+                log.info("job_dropped", fence=delivery.fence)
+                return _nothing
+            case Verdict.PARK:
+                log.warning("job_parked", why=KILLED_ITS_WORKER)
+                return partial(delivery.publish_dead, self._publisher, KILLED_ITS_WORKER)
+            case None if self.breaker.is_open:
+                error = DependencyDown("Not begun, since what jobs of this type depend on is away.")
+                return self._settling(delivery, self._decide(delivery, error), error, None, utc_now(), 0)
+            case None:
+                return None
 
     def _measure(self, run_seconds: float) -> None:
         """Fit the prefetch to how long jobs of this type run, at most once a second and only for a clear change."""
@@ -194,11 +214,7 @@ class WorkConsumer:
         is_clear = wanted >= 2 * self._prefetch or 2 * wanted <= self._prefetch
         if is_clear and now - self._prefetch_at >= PREFETCH_CHANGE_SECONDS:
             self._prefetch, self._prefetch_at = wanted, now
-            self._refitting = asyncio.create_task(self._refit(wanted))
-
-    async def _refit(self, prefetch: int) -> None:
-        async with self._following:
-            await self.subscription.set_prefetch(prefetch)
+            self._refitting = asyncio.create_task(self.follow_controls())
 
     def _hold(self, delivery: JobMessage) -> None:
         task = asyncio.current_task()
@@ -207,14 +223,33 @@ class WorkConsumer:
 
     async def _attempt(self, delivery: JobMessage, job: Job) -> Callable[[], Awaitable[None]]:
         """Run the handler once; return the publishes that settle it, which may be called again if not confirmed."""
+        place = await self._quarantine.enter(delivery.envelope.id, self._work.type, delivery.fence, delivery.attempt)
         started_at, clock = utc_now(), time.monotonic()
-        error, result = await self._run(delivery, job, started_at)
+        try:
+            error, result = await self._run(delivery, job, started_at)
+        finally:
+            self._quarantine.leave(place)
         run_seconds = time.monotonic() - clock
-        run_ms = round(run_seconds * 1000)
         self._measure(run_seconds)
+        self.breaker.met(error)
+        disposition = self._decide(delivery, error)
+        return self._settling(delivery, disposition, error, result, started_at, round(run_seconds * 1000))
+
+    def _decide(self, delivery: JobMessage, error: Exception | None) -> Disposition:
         policy = RetryPolicy(delivery.max_attempts, self._tiers[self._work.first_tier :])
         jitter = random.uniform(SHORTEST_JITTER, LONGEST_JITTER)  # noqa: S311 - spreads load, guards nothing
-        disposition = decide(error, delivery.attempt, policy, jitter=jitter)
+        return decide(error, delivery.attempt, policy, jitter=jitter)
+
+    def _settling(
+        self,
+        delivery: JobMessage,
+        disposition: Disposition,
+        error: Exception | None,
+        result: JsonValue,
+        started_at: datetime,
+        run_ms: int,
+    ) -> Callable[[], Awaitable[None]]:
+        """Say what became of an attempt; return the publishes that make it so."""
 
         def report(outcome: Outcome, retry_at: datetime | None = None) -> AttemptReport:
             return AttemptReport(
@@ -229,13 +264,14 @@ class WorkConsumer:
                 error=None if error is None else described(error),
                 retry_at=retry_at,
                 waits_in_ledger=isinstance(disposition, RetryAfter) and disposition.tier is None,
+                is_spent=not isinstance(disposition, Postpone),
                 result=result,
             )
 
         match disposition:
             case Ack():
                 reported = report(Outcome.COMPLETED)
-            case RetryAfter():
+            case RetryAfter() | Postpone():
                 reported = report(Outcome.RETRYING, utc_now() + timedelta(seconds=disposition.seconds))
             case Drop():
                 reported = report(Outcome.CANCELLED)
@@ -254,6 +290,8 @@ class WorkConsumer:
                 is_told = True
             if isinstance(disposition, RetryAfter) and disposition.tier is not None:
                 await delivery.publish_retry(self._publisher, disposition)
+            elif isinstance(disposition, Postpone):
+                await delivery.publish_postponed(self._publisher, disposition)
             elif isinstance(disposition, DeadLetter):
                 await delivery.publish_dead(self._publisher, disposition.reason)
 
@@ -308,7 +346,7 @@ class WorkConsumer:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _tell(self, report: AttemptReport) -> None:
-        ATTEMPTS.labels(report.job_type, report.outcome).inc()
+        ATTEMPTS.labels(report.job_type, report.outcome if report.is_spent else "postponed").inc()
         RUN_SECONDS.labels(report.job_type).observe(report.run_ms / 1000)
         tell = log.info if report.error is None else log.warning
         tell(
@@ -341,3 +379,7 @@ class WorkConsumer:
         await self._publisher.publish_body(
             message.body, exchange=DEAD, routing_key=f"{self._work.type}.{UNPARSABLE}", properties=properties
         )
+
+
+async def _nothing() -> None:
+    """What settles a copy that is dropped: only its ack."""

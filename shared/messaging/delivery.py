@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import AppError, Unavailable
+from shared.errors import AppError, DependencyDown, Unavailable
 from shared.messaging.topology import Tier
 
 SHORTEST_JITTER: Final = 0.8
@@ -35,6 +35,14 @@ class RetryAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """What the job depends on is away: the same attempt comes again after `seconds` in the shortest tier."""
+
+    seconds: float
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """A person cancelled the job, and its handler stopped before the effect."""
 
@@ -46,7 +54,7 @@ class DeadLetter:
     reason: str
 
 
-Disposition = Ack | RetryAfter | Drop | DeadLetter
+Disposition = Ack | RetryAfter | Postpone | Drop | DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,10 @@ class RetryPolicy:
         """The delay after attempt number `attempt` (from 1): one tier further each time, the last one again."""
         tier = self.tiers[min(attempt, len(self.tiers)) - 1]
         return RetryAfter(tier.seconds * jitter, tier)
+
+    def postponed(self, jitter: float) -> Postpone:
+        """The delay of an attempt that does not count: the first tier."""
+        return Postpone(self.tiers[0].seconds * jitter, self.tiers[0])
 
 
 def prefetch_for(concurrency: int, run_seconds: float) -> int:
@@ -84,6 +96,8 @@ def decide(error: Exception | None, attempt: int, policy: RetryPolicy, *, jitter
             return Drop()
         case AppError(retryable=False):
             return DeadLetter(error.code)
+        case DependencyDown():
+            return policy.postponed(jitter)
         case _ if attempt >= policy.max_attempts:
             return DeadLetter("attempts_exhausted")
         case Unavailable(retry_after_seconds=float() | int() as asked):

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from pamqp.commands import Basic
 
-from shared.contracts.reports import AttemptReport, ProbeAnswered, ReportBatch, WorkerSeen
+from shared.contracts.base import Contract
+from shared.contracts.reports import AttemptReport, ReportBatch
 from shared.ids import new_id
 from shared.messaging.publisher import PERSISTENT, Publisher
 from shared.messaging.topology import REPORTS
@@ -19,6 +21,8 @@ MAX_IN_FLIGHT: Final = 2
 REPORT_TYPE: Final = "attempt.reports"
 SEEN_TYPE: Final = "worker.seen"
 PROBED_TYPE: Final = "probe.answered"
+CRASHED_TYPE: Final = "worker.crashed"
+BREAKER_TYPE: Final = "breaker.moved"
 
 
 SPACING_SECONDS: Final = 0.005
@@ -64,13 +68,16 @@ class Reporter:
         self._gathered.append((report, done))
         self._dispatch()
 
-    async def tell(self, kind: str, message: WorkerSeen | ProbeAnswered) -> None:
-        """Tell the ledger something that is no report; confirmed. Raises `Unavailable`."""
+    async def tell(self, kind: str, message: Contract, *, message_id: UUID | None = None) -> None:
+        """Tell the ledger something that is no report; confirmed. Raises `Unavailable`.
+
+        What is told twice under one `message_id` is recorded once.
+        """
         await self._publisher.publish_body(
             message.model_dump_json().encode(),
             exchange=REPORTS,
             routing_key="report",
-            properties=self._properties(kind),
+            properties=self._properties(kind, message_id),
         )
 
     def _dispatch(self) -> None:
@@ -114,11 +121,11 @@ class Reporter:
         for _, done in batch:
             done(failure)
 
-    def _properties(self, kind: str) -> Basic.Properties:
+    def _properties(self, kind: str, message_id: UUID | None = None) -> Basic.Properties:
         return Basic.Properties(
             content_type="application/json",
             delivery_mode=PERSISTENT,
-            message_id=str(new_id()),
+            message_id=str(message_id or new_id()),
             message_type=kind,
             app_id=self.worker,
             timestamp=datetime.now(UTC),

@@ -134,11 +134,12 @@ class Subscription:
 
     async def set_prefetch(self, prefetch: int) -> None:
         """Take more or fewer deliveries ahead: the broker applies it to a consumer that begins anew."""
+        if prefetch == self._prefetch:
+            return
         self._prefetch = prefetch
         if self.is_consuming and self._session is not None and self._session.is_open:
             try:
                 await self._cancel_consumer()
-                await self._session.underlay.basic_qos(prefetch_count=prefetch)
                 if self._allowed.is_set() and not self._stopping.is_set():
                     await self._consume(self._session)
             except BROKER_ERRORS as exc:  # the channel is going: `run` begins a new one

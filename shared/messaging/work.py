@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from shared.contracts.base import Job
 from shared.contracts.envelope import Envelope
 from shared.errors import Unparsable
-from shared.messaging.delivery import RetryAfter
+from shared.messaging.delivery import Postpone, RetryAfter
 from shared.messaging.publisher import PERSISTENT, Publisher
 from shared.messaging.topology import DEAD, JOBS, job_routing_key, wire_priority
 
@@ -110,6 +110,10 @@ class JobMessage:
         assert retry.tier is not None
         following = replace(self, attempt=self.attempt + 1)
         await following._publish(publisher, retry.tier.exchange, expiration_ms=round(retry.seconds * 1000))
+
+    async def publish_postponed(self, publisher: Publisher, postpone: Postpone) -> None:
+        """Let the same attempt, under the same fence, wait in the broker and come again; confirmed."""
+        await self._publish(publisher, postpone.tier.exchange, expiration_ms=round(postpone.seconds * 1000))
 
     async def publish_dead(self, publisher: Publisher, reason: str) -> None:
         """Park a copy where people find it; the ledger has the job itself. Confirmed."""
