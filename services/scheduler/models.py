@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,14 +15,21 @@ from shared.contracts.base import Priority
 from shared.contracts.jobs import JOB_BY_TYPE
 from shared.zones import ZoneName
 
+LONGEST_WINDOW: Final = timedelta(days=31)
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+Fate = Literal["queued", "started", "skipped", "completed", "failed", "cancelled"]
+"""What the ledger made of a tick: its job waits behind an earlier one, was made, was not made, or is over."""
 
 
 def _window(value: object) -> object:
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("write a number with s, m, h or d: 30m")
-    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
+    window = timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
+    if window > LONGEST_WINDOW:
+        raise ValueError("at most 31d: what is older is of no use to anybody")
+    return window
 
 
 class Entry(BaseModel):
@@ -102,6 +109,32 @@ class Tick:
     event_id: UUID
     cause: Cause
     account_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickSeen:
+    """A tick as people see it. `outcome` is None until the ledger has answered; `job_id` too for a skipped one."""
+
+    due_at: datetime
+    emitted_at: datetime
+    event_id: UUID
+    cause: str
+    account_id: UUID | None
+    job_id: UUID | None
+    outcome: Fate | None
+    outcome_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a person did with an entry."""
+
+    at: datetime
+    account_id: UUID
+    role: str
+    action: str
+    detail: dict[str, Any]
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,24 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from services.scheduler.schemas import RunAccepted, ScheduleItem, ScheduleList
+from services.scheduler.schemas import (
+    ChangeItem,
+    RunAccepted,
+    ScheduleDetail,
+    ScheduleItem,
+    ScheduleList,
+    TickItem,
+    TickList,
+    TicksQuery,
+)
 from services.scheduler.usecases import Schedules
+from shared.web.bodies import read_query
 from shared.web.identity import Role, identity_middleware, require
+from shared.web.problems import REQUEST_ID
 from shared.web.server import new_app
 
 SCHEDULES: Final = web.AppKey("schedules", Schedules)
+SHOWN_TICKS: Final = 20
 
 
 def new_api(schedules: Schedules, *, key: str) -> web.Application:
@@ -18,6 +30,8 @@ def new_api(schedules: Schedules, *, key: str) -> web.Application:
     app = new_app(middlewares=[identity_middleware(service="scheduler", key=key)])
     app[SCHEDULES] = schedules
     app.router.add_get("/api/admin/schedules", list_schedules)
+    app.router.add_get("/api/admin/schedules/{name}", show_schedule)
+    app.router.add_get("/api/admin/schedules/{name}/ticks", list_ticks)
     app.router.add_post("/api/admin/schedules/{name}/run", run_schedule)
     app.router.add_post("/api/admin/schedules/{name}/pause", pause_schedule)
     app.router.add_post("/api/admin/schedules/{name}/resume", resume_schedule)
@@ -31,24 +45,48 @@ async def list_schedules(request: web.Request) -> web.Response:
     return _json(ScheduleList(items=tuple(ScheduleItem.of(schedule) for schedule in listing)))
 
 
+async def show_schedule(request: web.Request) -> web.Response:
+    """An entry with its latest ticks."""
+    require(request, Role.ADMIN, Role.OPS)
+    schedule, ticks, changes = await request.app[SCHEDULES].one(request.match_info["name"], ticks=SHOWN_TICKS)
+    return _json(
+        ScheduleDetail(
+            **dict(ScheduleItem.of(schedule)),
+            ticks=tuple(TickItem.of(tick) for tick in ticks),
+            changes=tuple(ChangeItem.of(change) for change in changes),
+        )
+    )
+
+
+async def list_ticks(request: web.Request) -> web.Response:
+    """When an entry was due, and what became of it."""
+    require(request, Role.ADMIN, Role.OPS)
+    query = read_query(request, TicksQuery)
+    ticks = await request.app[SCHEDULES].ticks(request.match_info["name"], before=query.cursor, limit=query.limit + 1)
+    items = tuple(TickItem.of(tick) for tick in ticks[: query.limit])
+    return _json(TickList(items=items, next=items[-1].due_at if len(ticks) > query.limit else None))
+
+
 async def run_schedule(request: web.Request) -> web.Response:
     """Run an entry now; its job follows."""
-    account_id = require(request, Role.ADMIN).account_id
-    tick = await request.app[SCHEDULES].run_now(request.match_info["name"], account_id=account_id)
+    by = require(request, Role.ADMIN)
+    tick = await request.app[SCHEDULES].run_now(request.match_info["name"], by=by, request_id=request.get(REQUEST_ID))
     return _json(RunAccepted.of(tick), status=202)
 
 
 async def pause_schedule(request: web.Request) -> web.Response:
     """Stop an entry's slots."""
-    account_id = require(request, Role.ADMIN).account_id
-    schedule = await request.app[SCHEDULES].pause(request.match_info["name"], account_id=account_id)
+    by = require(request, Role.ADMIN)
+    schedule = await request.app[SCHEDULES].pause(request.match_info["name"], by=by, request_id=request.get(REQUEST_ID))
     return _json(ScheduleItem.of(schedule))
 
 
 async def resume_schedule(request: web.Request) -> web.Response:
     """Let an entry's slots run again."""
-    account_id = require(request, Role.ADMIN).account_id
-    schedule = await request.app[SCHEDULES].resume(request.match_info["name"], account_id=account_id)
+    by = require(request, Role.ADMIN)
+    schedule = await request.app[SCHEDULES].resume(
+        request.match_info["name"], by=by, request_id=request.get(REQUEST_ID)
+    )
     return _json(ScheduleItem.of(schedule))
 
 

@@ -1,12 +1,13 @@
 """What the scheduler's HTTP API answers."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from services.scheduler.models import Schedule, Tick
+from services.scheduler.models import Change, Fate, Schedule, Tick, TickSeen
+from shared.web.bodies import Moment, Query
 
 
 class ScheduleItem(BaseModel):
@@ -54,6 +55,84 @@ class ScheduleList(BaseModel):
 
     items: tuple[ScheduleItem, ...]
     next: None = None
+
+
+class TickItem(BaseModel):
+    """One time an entry was due, when that was told, and what the ledger made of it.
+
+    `outcome` is null until the ledger answered. `job` is null for a slot that was skipped; `account` is who ran it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    due_at: datetime
+    emitted_at: datetime
+    cause: str
+    event: UUID
+    account: UUID | None
+    job: UUID | None
+    outcome: Fate | None
+    outcome_at: datetime | None
+
+    @classmethod
+    def of(cls, tick: TickSeen) -> "TickItem":
+        """The item of a tick."""
+        return cls(
+            due_at=tick.due_at,
+            emitted_at=tick.emitted_at,
+            cause=tick.cause,
+            event=tick.event_id,
+            account=tick.account_id,
+            job=tick.job_id,
+            outcome=tick.outcome,
+            outcome_at=tick.outcome_at,
+        )
+
+
+class TickList(BaseModel):
+    """Ticks, newest first; `next` is the cursor of the page after."""
+
+    items: tuple[TickItem, ...]
+    next: datetime | None
+
+
+class TicksQuery(Query):
+    """A page of ticks: those due before `cursor`."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 48
+    cursor: Moment | None = None
+
+
+class ChangeItem(BaseModel):
+    """What a person did with an entry."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    account: UUID
+    role: str
+    action: str
+    detail: dict[str, Any]
+    request_id: str | None
+
+    @classmethod
+    def of(cls, change: Change) -> "ChangeItem":
+        """The item of a line of the audit log."""
+        return cls(
+            at=change.at,
+            account=change.account_id,
+            role=change.role,
+            action=change.action,
+            detail=change.detail,
+            request_id=change.request_id,
+        )
+
+
+class ScheduleDetail(ScheduleItem):
+    """An entry with its latest ticks and what people did with it lately, newest first."""
+
+    ticks: tuple[TickItem, ...]
+    changes: tuple[ChangeItem, ...]
 
 
 class RunAccepted(BaseModel):

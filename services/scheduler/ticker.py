@@ -1,6 +1,7 @@
 """Emits `schedule.due` for every slot whose time has come."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,9 +9,8 @@ from typing import Final
 from prometheus_client import Counter
 
 from services.scheduler import store
-from services.scheduler.misfire import judge
+from services.scheduler.misfire import ON_TIME, Verdict, judge
 from services.scheduler.models import Cause, EntryState, Tick, Timed
-from shared.clock import Clock
 from shared.contracts.events import ScheduleDue
 from shared.db.outbox import Outbox
 from shared.db.pool import CONNECT_SECONDS, DATABASE_GONE, Connection, Pool, connection, transaction
@@ -23,6 +23,8 @@ log = get_logger(__name__)
 LONGEST_SLEEP_SECONDS: Final = 60.0
 RETRY_SECONDS: Final = 1.0
 KEEP_TICKS: Final = timedelta(days=400)
+BATCH: Final = 500
+"""Ticks of one transaction; the next one follows at once."""
 
 TICKS = Counter("souk_scheduler_ticks", "Slots emitted, by entry and cause.", ["entry", "cause"])
 GIVEN_UP = Counter("souk_scheduler_slots_given_up", "Slots missed and not made up for, by entry.", ["entry"])
@@ -58,32 +60,51 @@ def _event(timed: Timed, tick: Tick) -> ScheduleDue:
 class Ticker:
     """Any number may run, in as many processes: each slot is one row, and its event is written with it.
 
-    Per entry one short transaction locks the entry's row, writes ticks and events, and raises `settled_until`.
+    Per entry one short transaction locks the entry's row, writes ticks and events, and moves `settled_until`.
     Killed before the commit, nothing of it happened, and the next look (of any scheduler) finds the same slots;
     killed after it, the events are in the outbox, which any scheduler relays. Frozen inside it, the server ends the
-    transaction after 5 s. Frozen elsewhere and woken late, it reads `settled_until` anew and finds nothing to do.
+    transaction after 5 s. Frozen elsewhere and woken late, it reads time and `settled_until` anew and finds nothing.
+
+    The time is the database's, read under the lock. Set back, it moves `settled_until` back with it: slots whose rows
+    are there are not written again, and slots given up while the clock was ahead are due at their time.
     """
 
-    def __init__(self, pool: Pool, outbox: Outbox, schedule: Sequence[Timed], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        outbox: Outbox,
+        schedule: Sequence[Timed],
+        *,
+        now: store.DatabaseClock = store.database_time,
+        longest_sleep_seconds: float = LONGEST_SLEEP_SECONDS,
+    ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._schedule = schedule
-        self._clock = clock
+        self._now = now
+        self._longest_sleep_seconds = longest_sleep_seconds
         self._names = [timed.name for timed in schedule]
+        self._is_known = False
 
-    async def run_once(self, now: datetime) -> datetime | None:
-        """Emit what is due by `now`; returns when the next slot is, None without entries. Raises `Unavailable`."""
-        states = await self._states(now)
+    async def run_once(self) -> float:
+        """Emit what is due; returns for how many seconds nothing more is. Raises `Unavailable`."""
+        began = time.monotonic()
+        states, now = await self._look()
         for timed in self._schedule:
             state = states[timed.name]
-            if next(timed.cron.between(state.settled_until, now), None) is not None:
-                await self._tick(timed, now)
-        return min((timed.cron.next_after(now) for timed in self._schedule), default=None)
+            if state.settled_until > now or next(timed.cron.between(state.settled_until, now), None) is not None:
+                while await self._tick(timed):
+                    pass
+        next_at = min((timed.cron.next_after(now) for timed in self._schedule), default=None)
+        if next_at is None:
+            return self._longest_sleep_seconds
+        seconds = (next_at - now).total_seconds() - (time.monotonic() - began)
+        return min(max(seconds, 0.0), self._longest_sleep_seconds)
 
     async def prune_once(self) -> None:
         """Forget ticks of long ago, a batch at a time."""
         async with connection(self._pool) as conn:
-            await store.forget_ticks(conn, before=self._clock() - KEEP_TICKS)
+            await store.forget_ticks(conn, before=await self._now(conn) - KEEP_TICKS)
 
     async def run(self) -> None:
         """Tick for ever: sleep until the next slot, a minute at most, or until somebody changed something."""
@@ -91,10 +112,7 @@ class Ticker:
         async with background(self._listen(wake), name="schedule changes"):
             while True:
                 try:
-                    next_at = await self.run_once(self._clock())
-                    seconds = LONGEST_SLEEP_SECONDS
-                    if next_at is not None:
-                        seconds = min(seconds, max(0.0, (next_at - self._clock()).total_seconds()))
+                    seconds = await self.run_once()
                 except Exception as exc:  # noqa: BLE001 - whatever one look met, the next one may not
                     log.warning("tick_failed", error=repr(exc))
                     seconds = RETRY_SECONDS
@@ -105,44 +123,34 @@ class Ticker:
                     pass
                 wake.clear()
 
-    async def _states(self, now: datetime) -> dict[str, EntryState]:
+    async def _look(self) -> tuple[dict[str, EntryState], datetime]:
+        """What is known of the entries, and the time. The first look tells the database which ones there are."""
         async with connection(self._pool) as conn:
+            now = await self._now(conn)
             states = await store.states(conn, self._names)
-            unmet = [name for name in self._names if name not in states]
-            if unmet:
-                await store.meet(conn, unmet, now)
+            if not self._is_known or len(states) < len(self._names):
+                await store.meet(conn, self._names, now)
+                await store.put_in_force(conn, [timed.name for timed in self._schedule if timed.entry.enabled], now)
                 states = await store.states(conn, self._names)
-        return states
+                self._is_known = True
+        return states, now
 
-    async def _tick(self, timed: Timed, now: datetime) -> None:
-        entry = timed.entry
+    async def _tick(self, timed: Timed) -> bool:
+        """Decide on the slots of one entry; returns whether more of them wait."""
         async with transaction(self._pool) as conn:
             await store.limit_waits(conn)
             state = await store.lock_state(conn, timed.name)
-            if state is None or state.settled_until >= now:
-                return
-            emitted: list[Tick] = []
-            given_up = 0
-            if entry.enabled and not state.is_paused:
-                # What is older than the window is given up unseen: nobody counts a year of minutes.
-                since = max(state.settled_until, now - max(entry.window, timedelta(minutes=2)))
-                verdict = judge(tuple(timed.cron.between(since, now)), now, misfire=entry.misfire, window=entry.window)
-                ticks = [tick_of(timed, due_at, cause) for due_at, cause in verdict.emit]
-                emitted = await write_ticks(conn, self._outbox, timed, ticks, now=now)
-                given_up = verdict.given_up
-            await store.settle(conn, timed.name, now)
-        for tick in emitted:
-            TICKS.labels(tick.entry, tick.cause).inc()
-            log.info(
-                "slot_due",
-                entry=tick.entry,
-                due_at=tick.due_at.isoformat(),
-                cause=tick.cause.value,
-                event_id=str(tick.event_id),
-            )
-        if given_up:
-            GIVEN_UP.labels(timed.name).inc(given_up)
-            log.warning("slots_given_up", entry=timed.name, count=given_up, since=state.settled_until.isoformat())
+            if state is None:
+                return False
+            now = await self._now(conn)
+            verdict = _verdict(timed, state, now)
+            batch = verdict.emit[:BATCH]
+            ticks = [tick_of(timed, due_at, cause) for due_at, cause in batch]
+            emitted = await write_ticks(conn, self._outbox, timed, ticks, now=now)
+            is_cut = len(batch) < len(verdict.emit)
+            await store.settle(conn, timed.name, ticks[-1].due_at if is_cut else now)
+        _tell(timed, state, emitted, given_up=verdict.given_up)
+        return is_cut
 
     async def _listen(self, wake: asyncio.Event) -> None:
         while True:
@@ -167,3 +175,27 @@ class Ticker:
             finally:
                 if not conn.is_closed():
                     await conn.remove_listener(store.CHANGED_CHANNEL, changed)
+
+
+def _verdict(timed: Timed, state: EntryState, now: datetime) -> Verdict:
+    entry = timed.entry
+    if not entry.enabled or state.is_paused:
+        return Verdict((), given_up=0)
+    # What is older than the window is given up unseen: nobody counts a year of minutes.
+    since = max(state.settled_until, now - max(entry.window, 2 * ON_TIME))
+    return judge(tuple(timed.cron.between(since, now)), now, misfire=entry.misfire, window=entry.window)
+
+
+def _tell(timed: Timed, state: EntryState, emitted: Sequence[Tick], *, given_up: int) -> None:
+    for tick in emitted:
+        TICKS.labels(tick.entry, tick.cause).inc()
+        log.info(
+            "slot_due",
+            entry=tick.entry,
+            due_at=tick.due_at.isoformat(),
+            cause=tick.cause.value,
+            event_id=str(tick.event_id),
+        )
+    if given_up:
+        GIVEN_UP.labels(timed.name).inc(given_up)
+        log.warning("slots_given_up", entry=timed.name, count=given_up, since=state.settled_until.isoformat())

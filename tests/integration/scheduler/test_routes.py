@@ -1,8 +1,10 @@
 """The scheduler as the gateway calls it, and its events as the ledger reads them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,12 +13,13 @@ from pydantic import SecretStr
 
 from services.scheduler.app import running
 from services.scheduler.settings import Settings
-from shared.contracts.envelope import Envelope
+from shared.contracts.envelope import Envelope, wrap
+from shared.contracts.events import JobFinished
 from shared.ids import derived_id
 from shared.messaging.broker import open_broker
 from shared.messaging.declare import apply
 from shared.messaging.reader import parse_event
-from shared.messaging.topology import DISPATCH_QUEUE, build, parse_tiers
+from shared.messaging.topology import DISPATCH_QUEUE, EVENTS, build, parse_tiers
 from shared.web.identity import HEADER, Identity, Role, sign
 from tests.eventually import eventually
 from tests.servers import Database, Vhost
@@ -47,16 +50,18 @@ class Caller:
         self._session = session
         self._base = base
 
-    async def call(self, method: str, path: str, role: Role = Role.ADMIN) -> tuple[int, dict[str, object]]:
+    async def call(
+        self, method: str, path: str, role: Role = Role.ADMIN, *, query: str = ""
+    ) -> tuple[int, dict[str, Any]]:
         """One call with a fresh identity token; status and body."""
         token = sign(
             Identity(uuid4(), role), service="scheduler", key=KEY, method=method, path=path, request_id="test-request"
         )
-        async with self._session.request(method, self._base + path, headers={HEADER: token}) as response:
+        async with self._session.request(method, self._base + path + query, headers={HEADER: token}) as response:
             return response.status, await self._body(response)
 
-    async def _body(self, response: ClientResponse) -> dict[str, object]:
-        body: dict[str, object] = await response.json(content_type=None)
+    async def _body(self, response: ClientResponse) -> dict[str, Any]:
+        body: dict[str, Any] = await response.json(content_type=None)
         return body
 
 
@@ -82,18 +87,22 @@ async def scheduler(
         await apply(broker.publishing, build(parse_tiers("1s"), ()))
         await stack.enter_async_context(running(settings))
         session = await stack.enter_async_context(ClientSession())
-        async with session.get(f"http://127.0.0.1:{ops_port}/readyz") as ready:
-            assert ready.status == 200
+
+        async def is_ready() -> bool:
+            async with session.get(f"http://127.0.0.1:{ops_port}/readyz") as ready:
+                return ready.status == 200
+
+        await eventually(is_ready)
         yield Caller(session, f"http://127.0.0.1:{http_port}")
 
 
-async def listed(scheduler: Caller, name: str) -> dict[str, object]:
+async def listed(scheduler: Caller, name: str) -> dict[str, Any]:
     status, body = await scheduler.call("GET", "/api/admin/schedules", Role.OPS)
     assert status == 200
     assert body["next"] is None
     items = body["items"]
     assert isinstance(items, list)
-    found: dict[str, object] = next(item for item in items if item["name"] == name)
+    found: dict[str, Any] = next(item for item in items if item["name"] == name)
     return found
 
 
@@ -151,6 +160,40 @@ async def test_run_now_reaches_the_ledgers_queue(scheduler: Caller, vhost: Vhost
     assert (item["last_run"], item["last_event"]) == (body["due_at"], body["event"])
 
 
+async def test_a_tick_is_shown_with_its_job_and_who_ran_it(scheduler: Caller, vhost: Vhost) -> None:
+    _, run = await scheduler.call("POST", "/api/admin/schedules/nightly/run")
+    path = "/api/admin/schedules/nightly"
+    _, shown = await scheduler.call("GET", path, Role.OPS)
+    [tick], [change] = shown["ticks"], shown["changes"]
+    assert (tick["due_at"], tick["event"], tick["cause"]) == (run["due_at"], run["event"], "manual")
+    assert (tick["job"], tick["outcome"]) == (None, None)
+    assert (change["action"], change["role"], change["account"]) == ("schedule.run", "admin", tick["account"])
+    assert (change["detail"]["event"], change["request_id"] is not None) == (run["event"], True)
+    job_id, cause = uuid4(), UUID(str(run["event"]))
+    event = JobFinished(job_id=job_id, job_type="generate-report", cause_id=cause, outcome="started")
+    envelope = wrap(event, identifier=uuid4(), kind=event.type, source="jobs", subject=None, time=datetime.now(UTC))
+    async with open_broker(vhost.amqp_url, name="ledger") as broker:
+        await broker.publisher.publish(envelope, exchange=EVENTS, routing_key=event.type)
+
+    async def told() -> bool:
+        _, page = await scheduler.call("GET", f"{path}/ticks", Role.OPS)
+        [item] = page["items"]
+        return bool((item["job"], item["outcome"]) == (str(job_id), "started"))
+
+    await eventually(told)
+
+
+async def test_ticks_come_in_pages(scheduler: Caller) -> None:
+    for _ in range(3):
+        await scheduler.call("POST", "/api/admin/schedules/nightly/run")
+        await asyncio.sleep(0.002)  # two in one millisecond are one
+    path = "/api/admin/schedules/nightly/ticks"
+    _, first = await scheduler.call("GET", path, query="?limit=2")
+    _, second = await scheduler.call("GET", path, query=f"?limit=2&cursor={str(first['next']).replace('+', '%2B')}")
+    due = [item["due_at"] for page in (first, second) for item in page["items"]]
+    assert (len(due), due, second["next"]) == (3, sorted(due, reverse=True), None)
+
+
 async def test_pause_and_resume(scheduler: Caller) -> None:
     for _ in range(2):  # safe to repeat
         status, item = await scheduler.call("POST", "/api/admin/schedules/nightly/pause")
@@ -162,18 +205,22 @@ async def test_pause_and_resume(scheduler: Caller) -> None:
     assert (status, item["enabled"], item["paused"]) == (200, True, False)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "role", "status"),
-    [
-        ("GET", "/api/admin/schedules", Role.VENDOR, 403),
-        ("POST", "/api/admin/schedules/nightly/run", Role.OPS, 403),
-        ("POST", "/api/admin/schedules/nightly/pause", Role.OPS, 403),
-        ("POST", "/api/admin/schedules/nightly/resume", Role.OPS, 403),
-        ("POST", "/api/admin/schedules/unknown/run", Role.ADMIN, 404),
-        ("POST", "/api/admin/schedules/unknown/pause", Role.ADMIN, 404),
-        ("POST", "/api/admin/schedules/off/resume", Role.ADMIN, 409),
-    ],
-)
-async def test_refusals(scheduler: Caller, method: str, path: str, role: Role, status: int) -> None:
-    answered, body = await scheduler.call(method, path, role)
-    assert (answered, body["status"]) == (status, status)
+REFUSALS = [
+    ("GET", "/api/admin/schedules", Role.VENDOR, 403),
+    ("GET", "/api/admin/schedules/nightly", Role.VENDOR, 403),
+    ("GET", "/api/admin/schedules/nightly/ticks", Role.CHANNEL, 403),
+    ("POST", "/api/admin/schedules/nightly/run", Role.OPS, 403),
+    ("POST", "/api/admin/schedules/nightly/pause", Role.OPS, 403),
+    ("POST", "/api/admin/schedules/nightly/resume", Role.OPS, 403),
+    ("GET", "/api/admin/schedules/unknown", Role.OPS, 404),
+    ("GET", "/api/admin/schedules/unknown/ticks", Role.OPS, 404),
+    ("POST", "/api/admin/schedules/unknown/run", Role.ADMIN, 404),
+    ("POST", "/api/admin/schedules/unknown/pause", Role.ADMIN, 404),
+    ("POST", "/api/admin/schedules/off/resume", Role.ADMIN, 409),
+]
+
+
+async def test_refusals(scheduler: Caller) -> None:
+    for method, path, role, status in REFUSALS:
+        answered, body = await scheduler.call(method, path, role)
+        assert (answered, body["status"]) == (status, status), path

@@ -10,18 +10,21 @@ import orjson
 import pytest
 
 from services.scheduler import store
-from services.scheduler.models import Timed
+from services.scheduler.models import Fate, Timed
 from services.scheduler.schedule import parse_schedule
 from services.scheduler.ticker import Ticker
-from shared.contracts.envelope import Envelope
-from shared.contracts.events import ScheduleDue
+from services.scheduler.usecases import Schedules
+from shared.contracts.envelope import Envelope, wrap
+from shared.contracts.events import JobFinished, ScheduleDue
 from shared.db.outbox import Outbox
 from shared.db.pool import Pool, transaction
 from shared.errors import Unavailable
-from shared.ids import derived_id
+from shared.ids import derived_id, new_id
+from shared.web.identity import Identity, Role
 from tests.eventually import eventually
 from tests.servers import Database
 
+ADMIN = Identity(new_id(), Role.ADMIN)
 START = datetime(2026, 3, 1, 10, 0, 5, tzinfo=UTC)
 
 
@@ -33,8 +36,22 @@ def schedule(*entries: str) -> tuple[Timed, ...]:
     return parse_schedule("\n".join(entries), source="test", default_zone="UTC")
 
 
-def make_ticker(pool: Pool, timed: tuple[Timed, ...]) -> Ticker:
-    return Ticker(pool, Outbox("scheduler"), timed, clock=lambda: START)
+class Hand:
+    """A ticker whose clock a test sets."""
+
+    def __init__(self, pool: Pool, timed: tuple[Timed, ...]) -> None:
+        self.time = START
+        self.looks = 0
+        self.ticker = Ticker(pool, Outbox("scheduler"), timed, now=self.now)
+
+    async def at(self, time: datetime) -> float:
+        """Look once at this time; for how many seconds nothing more is due."""
+        self.time = time
+        return await self.ticker.run_once()
+
+    async def now(self, _: object) -> datetime:
+        self.looks += 1
+        return self.time
 
 
 async def emitted(pool: Pool) -> list[tuple[str, datetime]]:
@@ -55,22 +72,22 @@ def at(text: str) -> datetime:
 
 
 async def test_a_slot_is_emitted_when_its_time_comes_and_not_again(pool: Pool) -> None:
-    ticker = make_ticker(pool, schedule(entry("half", "*/30 * * * *")))
-    assert await ticker.run_once(START) == at("10:30:00")
+    ticker = Hand(pool, schedule(entry("half", "*/30 * * * *")))
+    assert await ticker.at(START) == 60.0  # no sleep is longer
     assert await emitted(pool) == []  # nothing before the entry was first seen
-    assert await ticker.run_once(at("10:29:59")) == at("10:30:00")
-    assert await ticker.run_once(at("10:30:00")) == at("11:00:00")
-    await ticker.run_once(at("10:30:00"))
-    await ticker.run_once(at("10:30:30"))
+    assert 0 < await ticker.at(at("10:29:59")) <= 1.0
+    assert await ticker.at(at("10:30:00")) == 60.0
+    await ticker.at(at("10:30:00"))
+    await ticker.at(at("10:30:30"))
     assert await emitted(pool) == [("half", at("10:30:00"))]
 
 
 async def test_two_tickers_at_once_emit_each_slot_once(pool: Pool) -> None:
     timed = schedule(entry("often", "* * * * *"), entry("third", "*/3 * * * *"))
-    tickers = [make_ticker(pool, timed) for _ in range(2)]
+    tickers = [Hand(pool, timed) for _ in range(2)]
     moments = [START + timedelta(seconds=20 * step) for step in range(91)]  # half an hour
     for now in moments:
-        await asyncio.gather(*(ticker.run_once(now) for ticker in tickers))
+        await asyncio.gather(*(ticker.at(now) for ticker in tickers))
     events = await emitted(pool)
     assert len(set(events)) == len(events)
     assert Counter(name for name, _ in events) == {"often": 30, "third": 10}
@@ -79,10 +96,10 @@ async def test_two_tickers_at_once_emit_each_slot_once(pool: Pool) -> None:
 async def test_tickers_that_die_lose_and_double_nothing(pool: Pool) -> None:
     timed = schedule(entry("often", "* * * * *", 'misfire = "all"\nwindow = "1h"'))
     random = Random(7)
-    await make_ticker(pool, timed).run_once(START)
+    await Hand(pool, timed).at(START)
 
     async def look(now: datetime) -> None:
-        looking = asyncio.ensure_future(make_ticker(pool, timed).run_once(now))
+        looking = asyncio.ensure_future(Hand(pool, timed).at(now))
         if random.random() < 0.5:  # killed somewhere on its way
             await asyncio.wait([looking], timeout=random.random() * 0.01)
             looking.cancel()
@@ -91,15 +108,15 @@ async def test_tickers_that_die_lose_and_double_nothing(pool: Pool) -> None:
     for minute in range(40):
         now = START + timedelta(minutes=minute, seconds=random.randrange(60))
         await asyncio.gather(*(look(now) for _ in range(3)))
-    await make_ticker(pool, timed).run_once(START + timedelta(minutes=41))
+    await Hand(pool, timed).at(START + timedelta(minutes=41))
     events = await emitted(pool)
     assert [due for _, due in events] == [at("10:00:00") + timedelta(minutes=step) for step in range(1, 42)]
 
 
 async def test_a_clock_that_goes_back_repeats_nothing(pool: Pool) -> None:
-    ticker = make_ticker(pool, schedule(entry("often", "* * * * *")))
+    ticker = Hand(pool, schedule(entry("often", "* * * * *")))
     for now in (START, at("10:02:00"), at("10:00:30"), at("10:01:10"), at("10:03:00")):
-        await ticker.run_once(now)
+        await ticker.at(now)
     assert [due for _, due in await emitted(pool)] == [at("10:01:00"), at("10:02:00"), at("10:03:00")]
 
 
@@ -112,29 +129,105 @@ async def test_a_clock_that_goes_back_repeats_nothing(pool: Pool) -> None:
     ],
 )
 async def test_after_hours_of_downtime_the_misfire_rule_decides(pool: Pool, rule: str, expected: list[str]) -> None:
-    ticker = make_ticker(pool, schedule(entry("hourly", "0 * * * *", rule)))
-    await ticker.run_once(START)
-    await ticker.run_once(at("14:40:00"))
-    await ticker.run_once(at("14:41:00"))
+    ticker = Hand(pool, schedule(entry("hourly", "0 * * * *", rule)))
+    await ticker.at(START)
+    await ticker.at(at("14:40:00"))
+    await ticker.at(at("14:41:00"))
     assert [due for _, due in await emitted(pool)] == [at(text) for text in expected]
-    await ticker.run_once(at("15:00:01"))
+    await ticker.at(at("15:00:01"))
     assert (await emitted(pool))[-1][1] == at("15:00:00")
+
+
+async def test_a_clock_that_runs_ahead_and_is_put_right_loses_no_slot(pool: Pool) -> None:
+    """While it is ahead the rule `skip` gives up what seems to be missed; put right, those slots are due again."""
+    ticker = Hand(pool, schedule(entry("hourly", "0 * * * *", 'misfire = "skip"')))
+    for text in ("10:10:00", "13:30:00", "10:11:00", "10:59:59", "11:00:00", "12:00:10", "13:00:01"):
+        await ticker.at(at(text))
+    assert [due for _, due in await emitted(pool)] == [at("11:00:00"), at("12:00:00"), at("13:00:00")]
+
+
+async def test_many_missed_slots_are_made_up_for_in_several_transactions(pool: Pool) -> None:
+    ticker = Hand(pool, schedule(entry("often", "* * * * *", 'misfire = "all"\nwindow = "31d"')))
+    await ticker.at(START)
+    await ticker.at(START + timedelta(minutes=1205))
+    assert [due for _, due in await emitted(pool)] == [at("10:00:00") + timedelta(minutes=n) for n in range(1, 1206)]
+    assert await pool.fetchval("SELECT count(DISTINCT xmin::text) FROM scheduler.ticks") == 3
+
+
+async def test_a_paused_entrys_slots_are_not_made_up_for(pool: Pool) -> None:
+    timed = schedule(entry("hourly", "0 * * * *", 'misfire = "all"'))
+    ticker = Hand(pool, timed)
+    await ticker.at(START)
+    desk = Schedules(pool=pool, outbox=Outbox("scheduler"), entries=timed, now=ticker.now)
+    await desk.pause("hourly", by=ADMIN, request_id=None)
+    await ticker.at(at("11:00:00"))
+    ticker.time = at("13:30:00")  # no scheduler ran since
+    await desk.resume("hourly", by=ADMIN, request_id=None)
+    await ticker.at(at("13:31:00"))
+    assert await emitted(pool) == []
+    await ticker.at(at("14:00:00"))
+    assert await emitted(pool) == [("hourly", at("14:00:00"))]
+
+
+async def test_an_entry_that_left_the_file_and_came_back_begins_anew(pool: Pool) -> None:
+    other = entry("other", "0 0 * * *")
+    both = schedule(entry("hourly", "0 * * * *", 'misfire = "all"'), other)
+    await Hand(pool, both).at(START)
+    await Hand(pool, schedule(other)).at(at("10:30:00"))
+    await Hand(pool, both).at(at("13:30:00"))
+    assert await emitted(pool) == []
+    await Hand(pool, both).at(at("14:00:00"))
+    assert await emitted(pool) == [("hourly", at("14:00:00"))]
+
+
+async def test_another_cron_after_a_restart_is_due_by_the_new_one(pool: Pool) -> None:
+    await Hand(pool, schedule(entry("changing", "0 * * * *"))).at(START)
+    await Hand(pool, schedule(entry("changing", "*/20 * * * *"))).at(at("10:20:05"))
+    await Hand(pool, schedule(entry("changing", "40 * * * *"))).at(at("10:40:00"))
+    assert [due for _, due in await emitted(pool)] == [at("10:20:00"), at("10:40:00")]
+
+
+async def test_what_the_ledger_says_may_come_late_or_twice(pool: Pool) -> None:
+    timed = schedule(entry("often", "* * * * *"))
+    ticker = Hand(pool, timed)
+    await ticker.at(START)
+    await ticker.at(at("10:01:00"))
+    desk = Schedules(pool=pool, outbox=Outbox("scheduler"), entries=timed)
+    [tick] = await desk.ticks("often", before=None, limit=10)
+    assert (tick.due_at, tick.cause, tick.job_id, tick.outcome) == (at("10:01:00"), "slot", None, None)
+    job_id = new_id()
+
+    async def said(outcome: Fate, second: int) -> tuple[object, object]:
+        event = JobFinished(job_id=job_id, job_type="check-low-stock", cause_id=tick.event_id, outcome=outcome)
+        time = START + timedelta(seconds=second)
+        envelope = wrap(event, identifier=new_id(), kind=event.type, source="jobs", subject=None, time=time)
+        await desk.job_finished(event, envelope)
+        [seen] = await desk.ticks("often", before=None, limit=10)
+        assert seen.job_id == job_id
+        return seen.outcome, seen.outcome_at
+
+    assert await said("started", 3) == ("started", START + timedelta(seconds=3))
+    assert await said("queued", 4) == ("started", START + timedelta(seconds=3))  # another ledger's clock is ahead
+    assert await said("failed", 2) == ("failed", START + timedelta(seconds=2))  # this one's is behind
+    assert await said("started", 9) == ("failed", START + timedelta(seconds=2))
+    assert await said("completed", 60) == ("completed", START + timedelta(seconds=60))  # retried by hand
+    assert await said("failed", 2) == ("completed", START + timedelta(seconds=60))
 
 
 async def test_a_disabled_entry_emits_nothing_and_makes_up_for_nothing(pool: Pool) -> None:
     rule = 'misfire = "all"\nenabled = '
     off, on = (schedule(entry("hourly", "0 * * * *", rule + value)) for value in ("false", "true"))
     for now in (START, at("11:00:00"), at("12:00:00")):
-        await make_ticker(pool, off).run_once(now)
-    await make_ticker(pool, on).run_once(at("12:30:00"))
+        await Hand(pool, off).at(now)
+    await Hand(pool, on).at(at("12:30:00"))
     assert await emitted(pool) == []
-    await make_ticker(pool, on).run_once(at("13:00:00"))
+    await Hand(pool, on).at(at("13:00:00"))
     assert await emitted(pool) == [("hourly", at("13:00:00"))]
 
 
 async def test_a_scheduler_frozen_inside_its_transaction_holds_up_no_other(pool: Pool) -> None:
     timed = schedule(entry("often", "* * * * *"))
-    await make_ticker(pool, timed).run_once(START)
+    await Hand(pool, timed).at(START)
 
     async def frozen() -> None:
         async with transaction(pool) as conn:
@@ -145,7 +238,7 @@ async def test_a_scheduler_frozen_inside_its_transaction_holds_up_no_other(pool:
 
     async def others_went_on() -> bool:
         try:
-            await make_ticker(pool, timed).run_once(at("10:01:00"))
+            await Hand(pool, timed).at(at("10:01:00"))
         except asyncpg.LockNotAvailableError:
             return False
         return True
@@ -156,33 +249,28 @@ async def test_a_scheduler_frozen_inside_its_transaction_holds_up_no_other(pool:
 
 
 async def test_a_change_wakes_a_sleeping_ticker(pool: Pool) -> None:
-    looks: list[datetime] = []
-
-    def clock() -> datetime:
-        looks.append(START)
-        return START
-
-    ticker = Ticker(pool, Outbox("scheduler"), schedule(entry("yearly", "0 0 1 1 *")), clock=clock)
-    running = asyncio.ensure_future(ticker.run())
+    hand = Hand(pool, schedule(entry("yearly", "0 0 1 1 *")))
+    running = asyncio.ensure_future(hand.ticker.run())
     try:
-        await eventually(lambda: len(looks) >= 4)  # its first look, and one when it began to listen
-        before = len(looks)
+        await eventually(lambda: hand.looks >= 2)  # its first look, and one when it began to listen
+        before = hand.looks
         async with transaction(pool) as conn:
             await store.tell_changed(conn)
-        await eventually(lambda: len(looks) > before)
+        await eventually(lambda: hand.looks > before)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_old_ticks_are_forgotten_and_do_not_come_back(pool: Pool) -> None:
-    ticker = make_ticker(pool, schedule(entry("often", "* * * * *")))
-    await ticker.run_once(START - timedelta(days=500))
-    await ticker.run_once(START - timedelta(days=500) + timedelta(minutes=1))
+    ticker = Hand(pool, schedule(entry("often", "* * * * *")))
+    await ticker.at(START - timedelta(days=500))
+    await ticker.at(START - timedelta(days=500) + timedelta(minutes=1))
     assert len(await emitted(pool)) == 1
-    await ticker.prune_once()
+    ticker.time = START
+    await ticker.ticker.prune_once()
     assert await pool.fetchval("SELECT count(*) FROM scheduler.ticks") == 0
-    await ticker.run_once(START - timedelta(days=500) + timedelta(minutes=1))
+    await ticker.at(START - timedelta(days=500) + timedelta(minutes=1))
     assert await pool.fetchval("SELECT count(*) FROM scheduler.outbox") == 1
 
 
