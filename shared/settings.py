@@ -1,22 +1,61 @@
-"""How every service reads its settings: environment variables `SOUK_…`, once, into one frozen class."""
+"""How every service reads its settings: environment variables `SOUK_…`, once, into one frozen class.
 
+What does not fit is refused at the start, all of it at once, with the name, the value (never a secret's) and what is
+allowed. `docs/configuration.md` is rendered from the same classes.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
 from shared.messaging.topology import Tier, parse_tiers
+from shared.setting import Setting, allowed, described
+from shared.setting_names import unknown
 
-PREFIX = "SOUK_"
+_SIGN_IN: Final = re.compile(r"//[^/@\s]*@")
+_LONGEST_SHOWN: Final = 100
+
+
+def _address(value: str, *schemes: str) -> None:
+    """Raises `ValueError`, which tells nothing of the value."""
+    try:
+        place = urlsplit(value)
+        fits = place.scheme in schemes and bool(place.hostname) and (place.port is None or place.port > 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError("it is no such address")
+
+
+def _broker_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    _address(url, "amqp", "amqps")
+    if not urlsplit(url).username:
+        raise ValueError("it names no user, and clients would then take guest with its well-known password")
+    return value
+
+
+def _database_url(value: SecretStr) -> SecretStr:
+    _address(value.get_secret_value(), "postgresql", "postgres")
+    return value
+
+
+def _http_url(value: str) -> str:
+    _address(value, "http", "https")
+    return value
+
+
+def _service_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 32:
+        raise ValueError("a service key has at least 32 characters")
+    return value
 
 
 def _parsable_tiers(text: str) -> str:
@@ -24,38 +63,52 @@ def _parsable_tiers(text: str) -> str:
     return text
 
 
-class _SecretFiles(EnvSettingsSource):
-    """Reads `SOUK_X_FILE` where `SOUK_X` is not given: the file's content, without the last line end."""
+BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url), allowed("amqp[s]://user:password@host[:port]/vhost")]
+"""A broker with user, password and virtual host. There is no default: RabbitMQ's own is a known password."""
+DatabaseUrl = Annotated[
+    SecretStr, AfterValidator(_database_url), allowed("postgresql://user:password@host[:port]/database")
+]
+"""A database with the role to sign in as."""
+HttpUrl = Annotated[str, AfterValidator(_http_url), allowed("http[s]://host[:port]")]
+"""Where HTTP is answered."""
+ServiceKey = Annotated[
+    SecretStr, AfterValidator(_service_key), allowed("random text of at least 32 characters, the same at both ends")
+]
+"""The secret with which `Souk-Identity` tokens for one service are signed (`shared.web.identity`)."""
+Port = Annotated[int, Field(ge=0, le=65535)]
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = f"{PREFIX}{field_name}_FILE"
-        path = self.env_vars.get(variable.lower())
-        try:
-            value = None if path is None else Path(path).read_text().rstrip("\n")
-        except (OSError, ValueError) as exc:
-            raise SystemExit(f"{variable.upper()}: {exc}") from exc
-        return value, field_name, False
 
-
-class ServiceSettings(BaseSettings):
+class ServiceSettings(BaseModel):
     """What every process is told. A service adds its own fields; nothing else reads the environment.
 
-    Every field `x` may be given as `SOUK_X` or, for secrets kept in files, as `SOUK_X_FILE`.
+    Field `x` is given as `SOUK_X`; a secret also as `SOUK_X_FILE`, the path of a file that holds it. An empty variable
+    is as good as none. Lists and objects are written as JSON.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+    # Not pydantic-settings: it stops at the first file or JSON that cannot be read, and can check no other environment
+    # than its own, which `souk config check` does.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
+    )
 
-    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
+    amqp_url: BrokerUrl
     """The broker, with the user and virtual host of this process."""
-    retry_tiers: Annotated[str, AfterValidator(_parsable_tiers)] = "10s,1m,5m,30m,2h"
-    """Delays of the retry exchanges, climbing. Every process of one installation has the same."""
+    retry_tiers: Annotated[
+        str, AfterValidator(_parsable_tiers), allowed("climbing delays from 1s to 24h, with commas: 10s,1m,2h")
+    ] = "10s,1m,5m,30m,2h"
+    """Delays of the retry exchanges. Every process of one installation has the same."""
     http_host: str = "127.0.0.1"
-    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """Address on which the process's HTTP API listens; 0.0.0.0 for all."""
+    http_port: Port = 8080
+    """Port of the process's HTTP API, if it has one."""
     ops_host: str = "127.0.0.1"
-    ops_port: Annotated[int, Field(ge=0, le=65535)] = 9090
+    """Address on which the operations port listens. It must never be reachable from outside."""
+    ops_port: Port = 9090
     """Where /healthz, /readyz and /metrics answer."""
-    log_format: Annotated[str, Field(pattern="^(json|console)$")] = "json"
-    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or lines for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
     announce_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
     grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
@@ -67,39 +120,75 @@ class ServiceSettings(BaseSettings):
         return parse_tiers(self.retry_tiers)
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then variables, then files named by variables."""
-        return init_settings, env_settings, _SecretFiles(settings_cls)
+    def read(cls) -> Self:
+        """Read the environment. Raises `SystemExit` naming everything that does not fit."""
+        settings, refusals = cls.parse(os.environ)  # noqa: TID251 - the one place
+        if settings is None or refusals:
+            raise SystemExit("\n".join(refusals))
+        return settings
 
     @classmethod
-    def read(cls) -> Self:
-        """Read the environment. Raises `SystemExit` naming each variable that does not fit, never its value."""
+    def parse(cls, environment: Mapping[str, str]) -> tuple[Self | None, list[str]]:
+        """The settings in an environment, if they fit, and a sentence for everything in it that must be put right."""
+        settings = described(cls)
+        own = {name for setting in settings.values() for name in setting.names}
+        refusals = [_unknown(name, meant) for name, meant in unknown(environment, own).items()]
+        values: dict[str, Any] = {}
+        unread: set[str] = set()
+        for field, setting in settings.items():
+            try:
+                value = _given(setting, environment)
+            except ValueError as exc:
+                refusals.append(str(exc))
+                unread.add(field)
+            else:
+                if value is not None:
+                    values[field] = value
         try:
-            return cls()
+            return cls.model_validate(values), refusals
         except ValidationError as exc:
-            raise SystemExit("\n".join(_told(error) for error in exc.errors(include_input=False))) from None
-        except SettingsError as exc:
-            raise SystemExit(f"A setting cannot be read: {exc}") from None
+            errors = [error for error in exc.errors() if not unread.intersection(error["loc"])]
+            return None, refusals + [_refusal(error, settings, values) for error in errors]
 
 
-def _told(error: ErrorDetails) -> str:
-    name, *inside = (str(part) for part in error["loc"]) if error["loc"] else ("",)
-    place = f" ({'.'.join(inside)})" if inside else ""
-    return f"{PREFIX}{name.upper()}{place}: {error['msg']}"
+def _given(setting: Setting, environment: Mapping[str, str]) -> Any:
+    """What the environment says of a setting, None for nothing. Raises `ValueError` for what cannot be read."""
+    text = environment.get(setting.name) or None
+    file = f"{setting.name}_FILE"
+    if text is None and setting.is_secret and (path := environment.get(file)):
+        try:
+            text = Path(path).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else "it is not text in UTF-8"
+            raise ValueError(f"{file}: {path!r} cannot be read: {reason}.") from exc
+        if not text:
+            raise ValueError(f"{file}: {path!r} is empty.")
+    if text is None or not setting.is_json:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"{setting.name}: {_shown(text)} is not JSON; allowed: {setting.allowed}.") from exc
 
 
-def _service_key(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < 32:
-        raise ValueError("a service key has at least 32 characters")
-    return value
+def _refusal(error: ErrorDetails, settings: Mapping[str, Setting], values: Mapping[str, Any]) -> str:
+    if not error["loc"]:  # several settings that do not go together: the validator names them
+        return error["msg"].removeprefix("Value error, ")
+    setting = settings[str(error["loc"][0])]
+    if error["type"] == "missing":
+        where = f", here or in the file that {setting.name}_FILE names" if setting.is_secret else ""
+        return f"{setting.name}: missing; needed: {setting.allowed}{where}."
+    reason = f" ({error['msg'].removeprefix('Value error, ')})" if error["type"] == "value_error" else ""
+    value = "the secret given" if setting.is_secret else _shown(values.get(setting.field))
+    return f"{setting.name}: {value} is not accepted{reason}; allowed: {setting.allowed}."
 
 
-ServiceKey = Annotated[SecretStr, AfterValidator(_service_key)]
-"""The secret with which `Souk-Identity` tokens for one service are signed (`shared.web.identity`)."""
+def _shown(value: Any) -> str:
+    """A value as it was given, without a sign-in that may stand in an address, and cut where it is long."""
+    text = _SIGN_IN.sub("//…@", value if isinstance(value, str) else json.dumps(value))
+    return f'"{text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"}"'
+
+
+def _unknown(name: str, meant: str | None) -> str:
+    hint = f"did you mean {meant}?" if meant else "docs/configuration.md lists those there are."
+    return f"{name}: there is no such setting; {hint}"

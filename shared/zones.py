@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
+from shared.setting import allowed
+
 
 def _known(name: str) -> str:
     try:
@@ -14,5 +16,5 @@ def _known(name: str) -> str:
     return name
 
 
-ZoneName = Annotated[str, AfterValidator(_known)]
+ZoneName = Annotated[str, AfterValidator(_known), allowed("an IANA name: Europe/Berlin, UTC")]
 """A name of the IANA time zone database, checked: `Europe/Berlin`, `UTC`."""

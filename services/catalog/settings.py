@@ -3,16 +3,17 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from shared.settings import ServiceKey, ServiceSettings
+from shared.setting import allowed
+from shared.settings import DatabaseUrl, HttpUrl, ServiceKey, ServiceSettings
 from shared.zones import ZoneName
 
 
 class Settings(ServiceSettings):
     """Settings of the relay, and of every process of the catalog."""
 
-    catalog_database_url: SecretStr
+    catalog_database_url: DatabaseUrl
     """The role and database of the schema `catalog`."""
 
 
@@ -20,11 +21,13 @@ class WorkerSettings(Settings):
     """Settings of the worker."""
 
     time_zone: ZoneName = "UTC"
-    """Whose nights are off-peak."""
+    """Whose nights are off-peak, where days begin, and the zone of schedule entries that name none."""
     sync_key: ServiceKey
     """With it credentials and secrets of stock sources are kept encrypted: gateway and worker have the same."""
-    outbound_allow: tuple[str, ...] = ()
-    """Exact host:port that stock sources may be fetched from although the address is not public."""
+    outbound_allow: Annotated[
+        tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')
+    ] = ()
+    """Where remote pictures and stock sources may be fetched from although the address is not public."""
     picture_patience_seconds: Annotated[float, Field(gt=0)] = 120.0
     """How long a picture may be pending before it is asked for again: twice the time limit of its job."""
 
@@ -32,24 +35,32 @@ class WorkerSettings(Settings):
 class GatewaySettings(Settings):
     """Settings of the gateway: its own key, and address and key of every service it passes requests to."""
 
-    blobs_url: str
-    """The object store (`shared.blobs`), where uploads go."""
+    blobs_url: Annotated[str, allowed("file:///folder or s3://bucket/prefix")]
+    """The object store: originals, renditions and reports. The same for every process that is told one."""
     time_zone: ZoneName = "UTC"
-    """Whose nights are off-peak."""
-    public_url: str = "http://127.0.0.1:8080"
-    """The gateway as people see it."""
+    """Whose nights are off-peak, where days begin, and the zone of schedule entries that name none."""
+    public_url: HttpUrl
+    """The gateway as people see it: links in mails begin with it, and https makes the session cookie a secure one."""
     catalog_key: ServiceKey
-    """Other services sign their calls to `/internal/…` with this."""
+    """With it other services sign their calls to the gateway."""
     sync_key: ServiceKey
     """With it credentials and secrets of stock sources are kept encrypted: gateway and worker have the same."""
-    jobs_url: str
+    jobs_url: HttpUrl
+    """Where the jobs api answers."""
     jobs_key: ServiceKey
-    notifier_url: str
+    """With it the gateway signs its calls to the jobs api."""
+    notifier_url: HttpUrl
+    """Where the notifier answers."""
     notifier_key: ServiceKey
-    reporting_url: str
+    """With it the gateway signs its calls to the notifier."""
+    reporting_url: HttpUrl
+    """Where reporting answers."""
     reporting_key: ServiceKey
-    scheduler_url: str
+    """With it the gateway signs its calls to reporting."""
+    scheduler_url: HttpUrl
+    """Where the scheduler answers."""
     scheduler_key: ServiceKey
+    """With it the gateway signs its calls to the scheduler."""
 
     @property
     def is_cookie_secure(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared.setting import allowed
 from shared.settings import ServiceSettings
 
 
@@ -15,9 +16,11 @@ def _cores() -> int:
 class Settings(ServiceSettings):
     """Settings of the imaging process."""
 
-    blobs_url: str = "file:///var/lib/souk/blobs"
-    """Where originals are read and renditions stored."""
-    outbound_allow: tuple[str, ...] = ()
-    """Exact host:port that remote pictures may come from although the address is not public."""
+    blobs_url: Annotated[str, allowed("file:///folder or s3://bucket/prefix")]
+    """The object store: originals, renditions and reports. The same for every process that is told one."""
+    outbound_allow: Annotated[
+        tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')
+    ] = ()
+    """Where remote pictures may come from although the address is not public."""
     render_workers: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_cores)
     """Children that render at once; one per core by default."""

@@ -2,22 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from shared.settings import ServiceKey, ServiceSettings
+from shared.settings import DatabaseUrl, ServiceKey, ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Settings of both processes."""
 
-    jobs_database_url: SecretStr
+    jobs_database_url: DatabaseUrl
     """The role and database of the schema `jobs`."""
     jobs_key: ServiceKey | None = None
-    """Signs the identities with which the gateway calls the api; the ledger needs none."""
+    """With it the gateway signs its calls to the jobs api; the ledger needs none."""
     probe_seconds: Annotated[float, Field(gt=0)] = 10.0
     """How often each work queue with jobs out is probed."""
     silence_seconds: Annotated[float, Field(gt=0)] = 15.0
     """How long a job behind a returned probe may be unreported and in nobody's hands before it counts as lost."""
     completed_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """How long completed and cancelled jobs are kept."""
     failed_days: Annotated[int, Field(ge=1, le=365)] = 30
-    """How long finished jobs are kept, by state; cancelled ones as long as completed ones."""
+    """How long failed jobs are kept."""

@@ -2,13 +2,16 @@
 
 from email.headerregistry import Address
 from email.utils import parseaddr
-from typing import Annotated
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.notifier.mailer import MailServer, TlsMode
 from shared.messaging.topology import SEND_EMAIL
-from shared.settings import ServiceKey, ServiceSettings
+from shared.setting import allowed
+from shared.settings import DatabaseUrl, HttpUrl, ServiceKey, ServiceSettings
+
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def _sender(value: str) -> str:
@@ -22,21 +25,28 @@ def _sender(value: str) -> str:
 class Settings(ServiceSettings):
     """Settings of the notifier's process."""
 
-    notifier_database_url: SecretStr
+    notifier_database_url: DatabaseUrl
     """The role and database of the schema `notifier`."""
     notifier_key: ServiceKey
-    """Signs the identities with which the gateway calls the inbox."""
-    catalog_url: str
+    """With it the gateway signs its calls to the notifier."""
+    catalog_url: HttpUrl
+    """The gateway, as other services reach it: where people are looked up."""
     catalog_key: ServiceKey
-    """Where people are looked up, and what signs our identity there."""
-    public_url: str = "http://127.0.0.1:8080"
-    """The gateway as people see it: links in mails begin with it."""
-    mail_from: Annotated[str, AfterValidator(_sender)] = "Souk <souk@example.com>"
+    """With it other services sign their calls to the gateway."""
+    public_url: HttpUrl
+    """The gateway as people see it: links in mails begin with it, and https makes the session cookie a secure one."""
+    mail_from: Annotated[str, AfterValidator(_sender), allowed("an address, also with a name: Souk <no-reply@…>")]
+    """Who the letters are from."""
     smtp_host: str = "127.0.0.1"
-    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 25
-    smtp_tls: TlsMode = TlsMode.NONE
+    """The mail server."""
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """Its port: 587 for submission with STARTTLS, 465 with TLS, 25 without."""
+    smtp_tls: TlsMode = TlsMode.STARTTLS
+    """How the connection to it is protected; its certificate is always checked."""
     smtp_user: str | None = None
+    """Whom to sign in as; nobody where it is not given."""
     smtp_password: SecretStr | None = None
+    """The password of that user."""
     smtp_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
     """For one whole message; a job's limit is 30 s."""
     contacts_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
@@ -45,6 +55,14 @@ class Settings(ServiceSettings):
     """How long it is known who got which job's mail: longer than a failed job can be retried (30 days)."""
     notification_days: Annotated[int, Field(ge=35, le=3650)] = 180
     """How long a line stays in an inbox."""
+
+    @model_validator(mode="after")
+    def _keeps_the_password_to_itself(self) -> Self:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("SOUK_SMTP_USER and SOUK_SMTP_PASSWORD: give both or neither.")
+        if self.smtp_password and self.smtp_tls is TlsMode.NONE and self.smtp_host not in _THIS_MACHINE:
+            raise ValueError("SOUK_SMTP_TLS: none would send SOUK_SMTP_PASSWORD readably; allowed: starttls or tls.")
+        return self
 
     @property
     def sender(self) -> Address:

@@ -1,15 +1,15 @@
-"""What reporting is told by its environment."""
+"""What reporting is told."""
 
-from pydantic import SecretStr
-
-from shared.settings import ServiceKey, ServiceSettings
+from shared.settings import DatabaseUrl, ServiceKey, ServiceSettings
 from shared.zones import ZoneName
 
 
 class Settings(ServiceSettings):
-    """See `shared.settings`; `SOUK_REPORTING_DATABASE_URL` and `SOUK_REPORTING_KEY` have no default."""
+    """Settings of the reporting process."""
 
-    reporting_database_url: SecretStr
+    reporting_database_url: DatabaseUrl
+    """The role and database of the schema `reporting`."""
     reporting_key: ServiceKey
+    """With it the gateway signs its calls to reporting."""
     time_zone: ZoneName = "UTC"
-    """Where the days of a report begin and end."""
+    """Whose nights are off-peak, where days begin, and the zone of schedule entries that name none."""

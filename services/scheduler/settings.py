@@ -1,18 +1,19 @@
-"""What the scheduler is told by its environment."""
+"""What the scheduler is told."""
 
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from shared.settings import ServiceKey, ServiceSettings
+from shared.settings import DatabaseUrl, ServiceKey, ServiceSettings
 from shared.zones import ZoneName
 
 
 class Settings(ServiceSettings):
-    """See `shared.settings`; `SOUK_SCHEDULER_DATABASE_URL` and `SOUK_SCHEDULER_KEY` have no default."""
+    """Settings of the scheduler's process."""
 
-    scheduler_database_url: SecretStr
+    scheduler_database_url: DatabaseUrl
+    """The role and database of the schema `scheduler`."""
     scheduler_key: ServiceKey
+    """With it the gateway signs its calls to the scheduler."""
     schedule_file: Path = Path("deploy/schedule.toml")
+    """The entries: what runs when."""
     time_zone: ZoneName = "UTC"
-    """The zone of entries that name none."""
+    """Whose nights are off-peak, where days begin, and the zone of schedule entries that name none."""

@@ -49,6 +49,7 @@ def gateway_settings(database: Database, tmp_path: Path, upstream_urls: dict[str
     """Settings of the gateway; there is no broker."""
     values = {
         "amqp_url": "amqp://guest:guest@127.0.0.1:9/",
+        "public_url": "http://127.0.0.1:8080",
         "catalog_database_url": database.url("catalog"),
         "blobs_url": (tmp_path / "blobs").as_uri(),
         "catalog_key": KEY,

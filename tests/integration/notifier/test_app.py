@@ -53,9 +53,12 @@ def settings_for(database: Database, vhost: Vhost, sink: Sink, catalog: catalogs
         notifier_database_url=SecretStr(database.url("notifier")),
         notifier_key=KEY,
         catalog_url=catalog.url,
+        public_url="https://souk.example.com",
+        mail_from="Souk <souk@example.com>",
         catalog_key=SecretStr(catalogs.KEY),
         smtp_host=sink.server.host,
         smtp_port=sink.server.port,
+        smtp_tls=sink.server.tls,
         http_port=http_port,
         ops_port=ops_port,
     )

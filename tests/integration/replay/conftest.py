@@ -59,18 +59,24 @@ class World:
 
     def relay(self, tick_seconds: float = TICK_SECONDS) -> AbstractAsyncContextManager[None]:
         """A relay of the catalog."""
-        settings = RelaySettings(catalog_database_url=SecretStr(self.database.url("catalog")))
+        settings = RelaySettings(
+            amqp_url=SecretStr(self.vhost.amqp_url), catalog_database_url=SecretStr(self.database.url("catalog"))
+        )
         return relay.running(self._as_all(settings, tick_seconds))
 
     def ledger(self, tick_seconds: float = TICK_SECONDS) -> AbstractAsyncContextManager[None]:
         """A ledger: it reads `events.dispatch`."""
-        settings = LedgerSettings(jobs_database_url=SecretStr(self.database.url("jobs")))
+        settings = LedgerSettings(
+            amqp_url=SecretStr(self.vhost.amqp_url), jobs_database_url=SecretStr(self.database.url("jobs"))
+        )
         return ledger.running(self._as_all(settings, tick_seconds))
 
     def reporter(self, tick_seconds: float = TICK_SECONDS) -> AbstractAsyncContextManager[None]:
         """Reporting: it reads `events.reporting`."""
         settings = ReportingSettings(
-            reporting_database_url=SecretStr(self.database.url("reporting")), reporting_key=SecretStr("k" * 40)
+            amqp_url=SecretStr(self.vhost.amqp_url),
+            reporting_database_url=SecretStr(self.database.url("reporting")),
+            reporting_key=SecretStr("k" * 40),
         )
         return reporting.running(self._as_all(settings, tick_seconds))
 
@@ -129,7 +135,6 @@ class World:
     def _as_all(self, settings: S, tick_seconds: float) -> S:
         return settings.model_copy(
             update={
-                "amqp_url": SecretStr(self.vhost.amqp_url),
                 "retry_tiers": TIERS,
                 "http_port": 0,
                 "ops_port": 0,

@@ -6,6 +6,7 @@ from services.catalog.settings import GatewaySettings
 
 KEY = "k" * 40
 NEEDED = {
+    "amqp_url": "amqp://souk:secret@127.0.0.1/souk",
     "catalog_database_url": "postgresql://127.0.0.1/souk",
     "blobs_url": "memory:///",
     "catalog_key": KEY,

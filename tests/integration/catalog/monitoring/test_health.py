@@ -88,7 +88,7 @@ class Installation:
 @pytest.fixture
 async def installation(database: Database, pool: Pool) -> AsyncIterator[Installation]:
     settings = JobsSettings(
-        amqp_url=SecretStr("amqp://127.0.0.1:9/"),
+        amqp_url=SecretStr("amqp://nobody@127.0.0.1:9/"),
         jobs_database_url=SecretStr(database.url("jobs")),
         jobs_key=SecretStr(KEY),
     )

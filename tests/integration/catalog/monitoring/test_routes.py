@@ -22,7 +22,7 @@ ADDRESS = "/api/admin/monitoring"
 async def upstream_urls(database: Database) -> AsyncIterator[dict[str, str]]:
     """Jobs and scheduler answer."""
     settings = JobsSettings(
-        amqp_url=SecretStr("amqp://127.0.0.1:9/"),
+        amqp_url=SecretStr("amqp://nobody@127.0.0.1:9/"),
         jobs_database_url=SecretStr(database.url("jobs")),
         jobs_key=SecretStr(KEY),
     )

@@ -67,6 +67,7 @@ async def run(database: Database, tmp_path: Path) -> AsyncIterator[Run]:
         (paintings / f"{number:02}.jpg").write_bytes(photo(number, 64, 48))
     values = {
         "amqp_url": "amqp://guest:guest@127.0.0.1:9/",
+        "public_url": "http://127.0.0.1:8080",
         "catalog_database_url": database.url("catalog"),
         "blobs_url": (tmp_path / "blobs").as_uri(),
         "catalog_key": KEY,
