@@ -171,6 +171,8 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/admin/reports/{id}/file"): _ADMIN_REPORTS,
         # schedules
         ("GET", "/api/admin/schedules"): _SCHEDULES_READ,
+        ("GET", "/api/admin/schedules/{name}"): _SCHEDULES_READ,
+        ("GET", "/api/admin/schedules/{name}/ticks"): _SCHEDULES_READ,
         ("POST", "/api/admin/schedules/{name}/run"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/pause"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/resume"): _SCHEDULES_CHANGE,
