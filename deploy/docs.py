@@ -1,4 +1,4 @@
-"""Documentation that is rendered from code: `docs/messages.md`, `docs/health.md`, the schemas in `docs/schemas/`.
+"""Documentation that is rendered from code: `messages.md`, `health.md`, `configuration.md` and the schemas in `docs/`.
 
 `python -m deploy.docs` writes them, `python -m deploy.docs --check` says whether they are up to date.
 """
@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel
 
+from deploy.configuration import configuration_page
 from deploy.health_page import health_page
 from deploy.local.programs import BLUEPRINTS
 from deploy.schemas import Schema, broken, schemas
@@ -31,6 +32,7 @@ C = TypeVar("C", bound=Contract)
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MESSAGES: Final = "messages.md"
 HEALTH: Final = "health.md"
+CONFIGURATION: Final = "configuration.md"
 SCHEMAS: Final = "schemas"
 PROCESSES: Final = tuple(blueprint.name for blueprint in BLUEPRINTS)
 
@@ -111,6 +113,7 @@ def rendered() -> dict[str, str]:
     return {
         MESSAGES: messages_page(),
         HEALTH: health_page(),
+        CONFIGURATION: configuration_page(),
         **{f"{SCHEMAS}/{name}": _as_text(schema) for name, schema in schemas().items()},
     }
 

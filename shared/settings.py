@@ -75,11 +75,15 @@ ServiceKey = Annotated[
     SecretStr, AfterValidator(_service_key), allowed("random text of at least 32 characters, the same at both ends")
 ]
 """The secret with which `Souk-Identity` tokens for one service are signed (`shared.web.identity`)."""
+RetryTiers = Annotated[
+    str, AfterValidator(_parsable_tiers), allowed("climbing delays from 1s to 24h, with commas: 10s,1m,2h")
+]
+"""The retry ladder as text; every process of one installation has the same."""
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class ServiceSettings(BaseModel):
-    """What every process is told. A service adds its own fields; nothing else reads the environment.
+class Environment(BaseModel):
+    """Settings out of environment variables.
 
     Field `x` is given as `SOUK_X`; a secret also as `SOUK_X_FILE`, the path of a file that holds it. An empty variable
     is as good as none. Lists and objects are written as JSON.
@@ -90,34 +94,6 @@ class ServiceSettings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
     )
-
-    amqp_url: BrokerUrl
-    """The broker, with the user and virtual host of this process."""
-    retry_tiers: Annotated[
-        str, AfterValidator(_parsable_tiers), allowed("climbing delays from 1s to 24h, with commas: 10s,1m,2h")
-    ] = "10s,1m,5m,30m,2h"
-    """Delays of the retry exchanges. Every process of one installation has the same."""
-    http_host: str = "127.0.0.1"
-    """Address on which the process's HTTP API listens; 0.0.0.0 for all."""
-    http_port: Port = 8080
-    """Port of the process's HTTP API, if it has one."""
-    ops_host: str = "127.0.0.1"
-    """Address on which the operations port listens. It must never be reachable from outside."""
-    ops_port: Port = 9090
-    """Where /healthz, /readyz and /metrics answer."""
-    log_format: Literal["json", "console"] = "json"
-    """One JSON object a line, or lines for people."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important lines that are written."""
-    announce_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
-    """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
-    grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
-    """How long work in hand may take to finish after SIGTERM."""
-
-    @property
-    def tiers(self) -> tuple[Tier, ...]:
-        """The retry tiers, parsed."""
-        return parse_tiers(self.retry_tiers)
 
     @classmethod
     def read(cls) -> Self:
@@ -149,6 +125,36 @@ class ServiceSettings(BaseModel):
         except ValidationError as exc:
             errors = [error for error in exc.errors() if not unread.intersection(error["loc"])]
             return None, refusals + [_refusal(error, settings, values) for error in errors]
+
+
+class ServiceSettings(Environment):
+    """What every process is told. A service adds its own fields; nothing else reads the environment."""
+
+    amqp_url: BrokerUrl
+    """The broker, with the user and virtual host of this process."""
+    retry_tiers: RetryTiers = "10s,1m,5m,30m,2h"
+    """Delays of the retry exchanges. Every process of one installation has the same."""
+    http_host: str = "127.0.0.1"
+    """Address on which the process's HTTP API listens; 0.0.0.0 for all."""
+    http_port: Port = 8080
+    """Port of the process's HTTP API, if it has one."""
+    ops_host: str = "127.0.0.1"
+    """Address on which the operations port listens. It must never be reachable from outside."""
+    ops_port: Port = 9090
+    """Where /healthz, /readyz and /metrics answer."""
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or lines for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important lines that are written."""
+    announce_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
+    grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
+    """How long work in hand may take to finish after SIGTERM."""
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The retry tiers, parsed."""
+        return parse_tiers(self.retry_tiers)
 
 
 def _given(setting: Setting, environment: Mapping[str, str]) -> Any:
