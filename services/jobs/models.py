@@ -139,7 +139,8 @@ def after_report(job: Standing, report: AttemptReport, *, now: datetime) -> Stan
     """The job after one report.
 
     `completed` of any fence wins over every state but `completed`. Every other report changes nothing when its fence
-    is superseded, when the job is final, or when it tells of an earlier attempt than the last one known.
+    is superseded, when the job is final, or when it tells of an earlier attempt than the last one known. An attempt
+    that was not spent leaves its number to the next one.
     """
     if job.state is JobState.COMPLETED:
         return job
@@ -154,7 +155,7 @@ def after_report(job: Standing, report: AttemptReport, *, now: datetime) -> Stan
     return replace(
         job,
         state=state,
-        attempt=max(job.attempt, report.attempt),
+        attempt=max(job.attempt, report.attempt) if report.is_spent else report.attempt - 1,
         started_at=job.started_at or report.started_at,
         finished_at=now if state in FINAL else None,
         run_ms=job.run_ms if report.outcome is Outcome.STARTED else report.run_ms,
@@ -189,7 +190,7 @@ def entry_of(report: AttemptReport, state: JobState) -> HistoryEntry:
     return HistoryEntry(
         job_id=report.job_id,
         state=state,
-        outcome=report.outcome.value,
+        outcome=report.outcome.value if report.is_spent else "postponed",
         attempt=report.attempt,
         fence=report.fence,
         worker=report.worker,

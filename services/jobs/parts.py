@@ -2,11 +2,16 @@
 
 import os
 
+from services.jobs.breakers.store import BreakerStore
+from services.jobs.breakers.usecases import Breakers
+from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.health.store import HealthStore
 from services.jobs.models import JobState
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Pruner
+from services.jobs.quarantine.store import SuspectStore
+from services.jobs.quarantine.usecases import Quarantine
 from services.jobs.recorder import Recorder
 from services.jobs.rescue.store import RescueStore
 from services.jobs.settings import Settings
@@ -51,4 +56,14 @@ def make_desk(pool: Pool, settings: Settings) -> JobsDesk:
 
 def make_recorder(pool: Pool, ledger: Ledger, clock: Clock = utc_now) -> Recorder:
     """What writes reports into the ledger."""
-    return Recorder(pool, ledger, rescue=RescueStore(ledger), inbox=Inbox("jobs"), outbox=Outbox("jobs"), clock=clock)
+    control, outbox = ControlStore(), Outbox("jobs")
+    return Recorder(
+        pool,
+        ledger,
+        rescue=RescueStore(ledger),
+        quarantine=Quarantine(SuspectStore(), control),
+        breakers=Breakers(BreakerStore(), control, outbox),
+        inbox=Inbox("jobs"),
+        outbox=outbox,
+        clock=clock,
+    )

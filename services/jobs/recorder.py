@@ -2,24 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
 from aiormq.abc import DeliveredMessage
 from pydantic import ValidationError
 
+from services.jobs.breakers.usecases import Breakers
 from services.jobs.models import FINAL, HistoryEntry, JobState, Standing, after_report, entry_of
+from services.jobs.quarantine.usecases import Quarantine
 from services.jobs.rescue.store import RescueStore
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.events import JobFailed, JobFinished
-from shared.contracts.reports import AttemptError, AttemptReport, Outcome, ProbeAnswered, ReportBatch, WorkerSeen
+from shared.contracts.reports import (
+    AttemptError,
+    AttemptReport,
+    BreakerMoved,
+    Outcome,
+    ProbeAnswered,
+    ReportBatch,
+    WorkerCrashed,
+    WorkerSeen,
+)
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.ids import derived_id
 from shared.log import get_logger
-from shared.messaging.reporter import PROBED_TYPE, REPORT_TYPE, SEEN_TYPE
+from shared.messaging.reporter import BREAKER_TYPE, CRASHED_TYPE, PROBED_TYPE, REPORT_TYPE, SEEN_TYPE
 from shared.messaging.topology import UNPARSABLE
 from shared.messaging.work import PROBE_TYPE, JobMessage
 
@@ -39,17 +51,30 @@ class _Message:
     reports: tuple[AttemptReport, ...] = ()
     seen: WorkerSeen | None = None
     probed: ProbeAnswered | None = None
+    crash: WorkerCrashed | None = None
+    breaker: BreakerMoved | None = None
 
 
 class Recorder:
     """Writes reports into the ledger. Killed before the commit, they come again; after it, the inbox knows them."""
 
     def __init__(
-        self, pool: Pool, ledger: Ledger, *, rescue: RescueStore, inbox: Inbox, outbox: Outbox, clock: Clock
+        self,
+        pool: Pool,
+        ledger: Ledger,
+        *,
+        rescue: RescueStore,
+        quarantine: Quarantine,
+        breakers: Breakers,
+        inbox: Inbox,
+        outbox: Outbox,
+        clock: Clock,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
         self._rescue = rescue
+        self._quarantine = quarantine
+        self._breakers = breakers
         self._inbox = inbox
         self._outbox = outbox
         self._clock = clock
@@ -60,17 +85,18 @@ class Recorder:
         await in_ledger(self._pool, lambda conn: self._record(conn, parsed))
 
     async def _record(self, conn: Connection, messages: Sequence[_Message]) -> None:
-        unique = {message.id: message for message in messages if message.reports}
+        unique = {message.id: message for message in messages if message.reports or message.crash}
         fresh = await self._inbox.first_of(conn, list(unique))
         # By id: a message that came twice in one batch counts once.
         reports = [report for id_, message in unique.items() if id_ in fresh for report in message.reports]
+        crashes = [message.crash for id_, message in unique.items() if id_ in fresh and message.crash]
         await self._note_workers(conn, messages)
-        if not reports:
+        if not reports and not crashes:
             return
-        if _are_plain_completions(reports):
+        if not crashes and _are_plain_completions(reports):
             await self._complete(conn, reports)
         else:
-            await self._fold(conn, reports)
+            await self._fold(conn, reports, crashes)
 
     async def _complete(self, conn: Connection, reports: Sequence[AttemptReport]) -> None:
         """The rule for a completed attempt is short enough for SQL: it wins over every state but `completed`."""
@@ -79,8 +105,9 @@ class Recorder:
             finished = JobFinished(job_id=job.id, job_type=job.type, cause_id=job.cause, outcome="completed")
             await self._outbox.add(conn, finished, cause=job.cause)
 
-    async def _fold(self, conn: Connection, reports: Sequence[AttemptReport]) -> None:
-        before = await self._ledger.lock(conn, (report.job_id for report in reports))
+    async def _fold(self, conn: Connection, reports: Sequence[AttemptReport], crashes: Sequence[WorkerCrashed]) -> None:
+        crashed = (attempt.job_id for crash in crashes for attempt in crash.attempts)
+        before = await self._ledger.lock(conn, chain((report.job_id for report in reports), crashed))
         now = dict(before)
         history: list[HistoryEntry] = []
         for report in reports:
@@ -90,18 +117,26 @@ class Recorder:
             job = after_report(job, report, now=self._clock())
             now[report.job_id] = job
             history.append(entry_of(report, job.state))
+        for crash in crashes:
+            for verdict in await self._quarantine.judge(conn, crash, now, now=self._clock()):
+                now[verdict.job.id] = verdict.job
+                history.append(verdict.entry)
         changed = [job for id_, job in now.items() if job is not before[id_]]
         await self._ledger.save(conn, before, changed, history)
         await self._tell(conn, before, changed)
 
     async def _note_workers(self, conn: Connection, messages: Sequence[_Message]) -> None:
-        """What workers hold and which probes came back. The newest word of each worker counts, in one order for all."""
+        """What workers hold and met, and which probes came back. The newest word of each worker counts, in one order
+        for all.
+        """
         seen = {message.seen.worker: message.seen for message in messages if message.seen is not None}
         for worker in sorted(seen):
             await self._rescue.see_worker(conn, seen[worker])
         for message in messages:
             if message.probed is not None:
                 await self._rescue.answer_probe(conn, message.probed.probe_id)
+            if message.breaker is not None:
+                await self._breakers.moved(conn, message.breaker)
 
     async def _tell(self, conn: Connection, before: dict[UUID, Standing], changed: Sequence[Standing]) -> None:
         """Emit what others wait for: final failures, and the end of scheduled work."""
@@ -132,6 +167,10 @@ class Recorder:
                     return _Message(message_id, seen=WorkerSeen.model_validate_json(message.body))
                 case str(kind) if kind == PROBED_TYPE:
                     return _Message(message_id, probed=ProbeAnswered.model_validate_json(message.body))
+                case str(kind) if kind == CRASHED_TYPE:
+                    return _Message(message_id, crash=WorkerCrashed.model_validate_json(message.body))
+                case str(kind) if kind == BREAKER_TYPE:
+                    return _Message(message_id, breaker=BreakerMoved.model_validate_json(message.body))
                 case str(kind) if kind == PROBE_TYPE:
                     return None  # its life was over before anybody read its queue
                 case _:

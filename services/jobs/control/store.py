@@ -9,8 +9,11 @@ from uuid import UUID
 from shared.contracts.control import Control
 from shared.db.pool import Connection
 
-ADD_CANCELS: Final = """
-    INSERT INTO jobs.controls (kind, job_id, fence) SELECT 'cancel', * FROM unnest($1::uuid[], $2::int[])
+ADD_ABOUT_JOBS: Final = """
+    INSERT INTO jobs.controls (kind, job_id, fence) SELECT $1, * FROM unnest($2::uuid[], $3::int[])
+"""
+ADD: Final = """
+    INSERT INTO jobs.controls (kind, job_type, job_id, fence, worker, cause) VALUES ($1, $2, $3, $4, $5, $6)
 """
 ADD_TYPE: Final = "INSERT INTO jobs.controls (kind, job_type) VALUES ($1, $2)"
 PAUSE: Final = "INSERT INTO jobs.paused_types (type, actor) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING type"
@@ -18,13 +21,20 @@ RESUME: Final = "DELETE FROM jobs.paused_types WHERE type = $1 RETURNING type"
 PAUSED: Final = "SELECT type, since, actor FROM jobs.paused_types ORDER BY type"
 ONE_SENDER: Final = "SELECT pg_try_advisory_xact_lock($1)"
 UNPUBLISHED: Final = """
-    SELECT seq, kind, job_type, job_id, fence, issued_at FROM jobs.controls
+    SELECT seq, kind, job_type, job_id, fence, issued_at, worker, cause FROM jobs.controls
     WHERE published_at IS NULL ORDER BY seq LIMIT $1
 """
 MARK_PUBLISHED: Final = "UPDATE jobs.controls SET published_at = now() WHERE seq = ANY($1::bigint[])"
 SEND_AGAIN: Final = """
     -- The stream may be another one now: everything it would still hold goes out again, in its order.
     UPDATE jobs.controls SET published_at = NULL WHERE issued_at > now() - interval '48 hours'
+"""
+STILL_MEANT: Final = """
+    -- Cancelled and superseded jobs of the last ten minutes that are not over: their copies may still come.
+    SELECT c.kind, c.job_id, c.fence, c.issued_at FROM jobs.controls c JOIN jobs.jobs j ON j.id = c.job_id
+    WHERE c.kind IN ('cancel', 'superseded') AND c.issued_at > now() - interval '10 minutes'
+      AND j.finished_at IS NULL
+    ORDER BY c.seq DESC LIMIT $1
 """
 FORGET: Final = "DELETE FROM jobs.controls WHERE issued_at < now() - interval '48 hours' AND published_at IS NOT NULL"
 GROUPS: Final = """
@@ -90,9 +100,23 @@ class FailedFilter:
 class ControlStore:
     """The tables of control."""
 
+    async def add(self, conn: Connection, control: Control) -> None:
+        """Have workers told this, within a second of the commit."""
+        await conn.execute(
+            ADD, control.kind, control.job_type, control.job_id, control.fence, control.worker, control.cause
+        )
+
     async def add_cancels(self, conn: Connection, jobs: Sequence[tuple[UUID, int]]) -> None:
         """Tell workers to drop these (id, fence)."""
-        await conn.execute(ADD_CANCELS, [id_ for id_, _ in jobs], [fence for _, fence in jobs])
+        await conn.execute(ADD_ABOUT_JOBS, "cancel", [id_ for id_, _ in jobs], [fence for _, fence in jobs])
+
+    async def add_superseded(self, conn: Connection, jobs: Sequence[tuple[UUID, int]]) -> None:
+        """Tell workers that these (id, fence) were published again: older copies are not to be run."""
+        await conn.execute(ADD_ABOUT_JOBS, "superseded", [id_ for id_, _ in jobs], [fence for _, fence in jobs])
+
+    async def still_meant(self, conn: Connection, limit: int) -> list[Control]:
+        """Newest instructions about jobs that are not over yet."""
+        return [Control.model_validate(dict(row)) for row in await conn.fetch(STILL_MEANT, limit)]
 
     async def pause(self, conn: Connection, job_type: str, actor: str) -> bool:
         """Pause a type; False when it was."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from services.jobs.control.store import ControlStore
 from services.jobs.models import HistoryEntry, JobState, Standing
 from services.jobs.store import Ledger
 from shared.contracts.reports import WorkerSeen
@@ -43,6 +44,7 @@ LOST: Final = """
       ON proven.type = j.type AND proven.priority = j.priority
     WHERE j.published_at IS NOT NULL AND j.finished_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM jobs.paused_types t WHERE t.type = j.type)
+      AND NOT EXISTS (SELECT 1 FROM jobs.breakers b WHERE b.type = j.type AND b.is_open)
       AND greatest(j.published_at, j.heard_at, j.retry_at + $1 * interval '1 second') < proven.sent_at
       AND NOT EXISTS (SELECT 1 FROM jobs.workers w
                       WHERE w.seen_at > now() - $1 * interval '1 second' AND j.id = ANY (w.held))
@@ -72,6 +74,7 @@ class RescueStore:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._control = ControlStore()
 
     async def see_worker(self, conn: Connection, seen: WorkerSeen) -> None:
         """Note that a worker lives, and what it holds."""
@@ -101,6 +104,8 @@ class RescueStore:
         lost = [locked[id_] for id_ in still if locked[id_].state in _OUT]
         if lost:
             await conn.execute(RESCUE, [job.id for job in lost])
+            # A copy that was not lost after all is dropped unrun by whoever gets it.
+            await self._control.add_superseded(conn, [(job.id, job.fence) for job in lost])
             history = [
                 HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="rescued", fence=job.fence + 1)
                 for job in lost

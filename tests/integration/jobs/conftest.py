@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 import orjson
@@ -77,10 +78,18 @@ class Marketplace:
         await self.broker.publisher.publish(envelope, exchange=EVENTS, routing_key=event.type)
         return identifier
 
-    def working(self, handlers: HandlerTable) -> AbstractAsyncContextManager[tuple[Subscription, ...]]:
+    def working(
+        self, handlers: HandlerTable, *, worker: str = "worker@test", state_dir: Path | None = None
+    ) -> AbstractAsyncContextManager[tuple[Subscription, ...]]:
         """Consume jobs while the block runs."""
         return working(
-            self.broker, handlers, worker="worker@test", tiers=self.settings.tiers, grace_seconds=5, seen_seconds=0.2
+            self.broker,
+            handlers,
+            worker=worker,
+            tiers=self.settings.tiers,
+            grace_seconds=5,
+            state_dir=state_dir,
+            seen_seconds=0.2,
         )
 
     async def jobs_of(self, cause: UUID) -> list[ShownJob]:
@@ -90,15 +99,15 @@ class Marketplace:
 
     async def sent_probes(self) -> int:
         """Probes that were sent."""
-        return await self._count("SELECT count(*) FROM jobs.probes")
+        return await self.count("SELECT count(*) FROM jobs.probes")
 
     async def answered_probes(self) -> int:
         """Probes that came back."""
-        return await self._count("SELECT count(*) FROM jobs.probes WHERE answered_at IS NOT NULL")
+        return await self.count("SELECT count(*) FROM jobs.probes WHERE answered_at IS NOT NULL")
 
     async def controls_are_sent(self) -> bool:
         """Whether the workers' stream has every instruction."""
-        return await self._count("SELECT count(*) FROM jobs.controls WHERE published_at IS NULL") == 0
+        return await self.count("SELECT count(*) FROM jobs.controls WHERE published_at IS NULL") == 0
 
     async def told_changes(self) -> set[str]:
         """The types that live pages were told of."""
@@ -106,7 +115,8 @@ class Marketplace:
             rows = await conn.fetch("SELECT body FROM jobs.outbox WHERE type = 'jobs.changed'")
         return {job_type for row in rows for job_type in orjson.loads(row["body"])["data"]["types"]}
 
-    async def _count(self, query: str) -> int:
+    async def count(self, query: str) -> int:
+        """The number that a query answers."""
         async with connection(self.pool) as conn:
             return int(await conn.fetchval(query))
 

@@ -1,0 +1,1 @@
+"""Jobs that may kill their worker: suspected, counted, parked."""
