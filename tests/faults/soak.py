@@ -80,7 +80,7 @@ async def soak(stand: Stand, *, minutes: float, seed: int) -> tuple[Book, Verdic
                 recoveries[fault.name].append(seconds)
                 print(f"{number:4} {fault.name:44} {seconds:6.1f} s", flush=True)
                 await asyncio.sleep(max(0.0, next_at - time.monotonic()))
-        allowed = Allowed(mail=True, failures=True)
+        allowed = Allowed(mail=True, live_mail=True, failures=True)
         verdict = await settled(stand, workload.book, allowed=allowed, patience_seconds=PATIENCE_SECONDS)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)

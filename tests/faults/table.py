@@ -63,7 +63,7 @@ def _send(process: str, number: signal.Signals) -> Step:
 
 
 def _mail_of(process: str) -> Allowed:
-    """Killed or held between the mail server's 250 and its row, the notifier sends that mail again."""
+    """Killed between the mail server's 250 and its row, the notifier sends that mail again."""
     return Allowed(mail=process == "notifier")
 
 
@@ -96,7 +96,7 @@ def _of_process(process: str) -> tuple[Fault, ...]:
             _send(process, signal.SIGSTOP),
             _send(process, signal.SIGCONT),
             held_seconds=(1.0, 6.0),
-            allowed=_mail_of(process),
+            allowed=Allowed(mail=process == "notifier", live_mail=process == "notifier"),
             is_answered=process not in ANSWERING,
         ),
     )
@@ -117,7 +117,6 @@ def _with_backlog(process: str) -> Fault:
         held_seconds=(2.0, 4.0),
         allowed=_mail_of(process),
         restarts=1,
-        is_quick=process == "notifier",
     )
 
 
@@ -137,10 +136,10 @@ def _failpoint(process: str, name: str) -> Fault:
         f"{process} dies before: {name}",
         inject,
         heal,
-        allowed=Allowed(mail=name == "note-mail", failures=name == "publish-retry"),
+        allowed=Allowed(mail=process == "notifier", failures=name == "publish-retry"),
         restarts=1,
         is_answered=process not in ANSWERING,
-        is_quick=(process, name) in {("notifier", "ack"), ("notifier", "report-mail"), ("ledger", "publish-jobs")},
+        is_quick=(process, name) in {("notifier", "ack"), ("notifier", "report-mail")},
     )
 
 
@@ -195,7 +194,7 @@ async def _poison(stand: Stand, _: Random) -> None:
 SERVERS: Final = (
     Fault("kill the broker", partial(_kill_server, name="rabbitmq"), nothing, is_quick=True),
     Fault("wipe the broker", partial(_kill_server, name="rabbitmq", is_wiped=True), nothing),
-    Fault("freeze the broker", _freeze_broker, _thaw_broker, held_seconds=(3.0, 12.0), allowed=Allowed(mail=True)),
+    Fault("freeze the broker", _freeze_broker, _thaw_broker, held_seconds=(3.0, 12.0), allowed=Allowed(live_mail=True)),
     Fault("memory alarm", partial(_alarm, share=0.000001), partial(_alarm, share=0.4), held_seconds=(3.0, 8.0)),
     Fault(
         "kill the database",

@@ -19,7 +19,8 @@ from tests.e2e.marketplace import Shop
 from tests.eventually import eventually
 from tests.faults.passing import passed
 from tests.faults.stand import Stand
-from tests.faults.table import BY_NAME, NOTHING, RESCUE_SECONDS, Fault, nothing
+from tests.faults.table import BY_NAME, RESCUE_SECONDS, Fault, nothing
+from tests.faults.verdict import Allowed
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 NOTICED_SECONDS = 40.0
@@ -83,7 +84,7 @@ async def test_without_the_guard_the_verdict_notices(whole: Stand, case: Case, c
     for process, net in case.nets.items():
         await whole.without(net, process)
     state = chance.getstate()
-    fault = replace(case.fault, allowed=NOTHING)
+    fault = replace(case.fault, allowed=Allowed(mail=True))
     kept = await passed(whole, fault, chance)
     assert kept.complaints() == [], f"with the guard; --seed {seed}"
     chance.setstate(state)

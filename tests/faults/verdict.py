@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,7 +41,7 @@ OPEN: Final = """
          + (SELECT count(*) FROM catalog.images WHERE status = 'pending')
 """
 LINES: Final = "SELECT dedupe_key, count(*) AS n FROM notifier.notifications WHERE created_at >= $1 GROUP BY 1"
-DELIVERIES: Final = "SELECT job_id::text, message_id FROM notifier.deliveries WHERE outcome = 'sent'"
+DELIVERIES: Final = "SELECT job_id::text, message_id, answered_at FROM notifier.deliveries WHERE outcome = 'sent'"
 TOLD_FAILED: Final = """
     SELECT body::jsonb -> 'data' ->> 'job_id' AS job_id, count(*) AS n FROM jobs.outbox
     WHERE type = 'job.failed' AND created_at >= $1 GROUP BY 1
@@ -83,9 +82,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What a fault excuses: `mail` a second copy under the same Message-ID, `failures` jobs out of attempts."""
+    """What a fault excuses: `mail` a second copy under the same Message-ID of what had no row yet, `live_mail` also
+    one from a second live copy of the job, `failures` jobs out of attempts.
+    """
 
     mail: bool = False
+    live_mail: bool = False
     failures: bool = False
 
 
@@ -185,18 +187,25 @@ class _Judge:
     async def _effects(self, jobs: Iterable[asyncpg.Record]) -> None:
         """A completed job has had its effect, once."""
         done = {row["id"]: row["type"] for row in jobs if row["state"] == "completed"}
+        deliveries = await self._conn.fetch(DELIVERIES)
         lines = {row["dedupe_key"]: row["n"] for row in await self._conn.fetch(LINES, self._book.begun_at)}
         for job_id in (job_id for job_id, kind in done.items() if kind == SendNotification.type):
             self._count(f"inbox line of {job_id}", lines.get(job_id, 0))
-        arrived = Counter(_mails_since(self._stand.home.mail, self._book.begun_at))
-        for row in await self._conn.fetch(DELIVERIES):
-            if row["job_id"] in done and not arrived.get(row["message_id"]):
-                self._found.lost.append(f"mail {row['message_id']}")
+        arrived: dict[str, list[datetime]] = {}
+        for message_id, at in _mails_since(self._stand.home.mail, self._book.begun_at):
+            arrived.setdefault(message_id, []).append(at)
+        noted = {row["message_id"]: row["answered_at"] for row in deliveries}
+        self._found.lost += [
+            f"mail {row['message_id']}"
+            for row in deliveries
+            if row["job_id"] in done and row["message_id"] not in arrived
+        ]
         for message_id, copies in arrived.items():
-            if copies > 1:
-                self._found.repeated_mails += copies - 1
-                if not self._allowed.mail:
-                    self._found.doubled.append(f"mail {message_id}: {copies} copies")
+            self._found.repeated_mails += len(copies) - 1
+            has_row = message_id in noted and max(copies) > noted[message_id]
+            excused = self._allowed.live_mail or (self._allowed.mail and not has_row)
+            if len(copies) > 1 and not excused:
+                self._found.doubled.append(f"mail {message_id}: {len(copies)} copies")
 
     async def _told(self, jobs: Iterable[asyncpg.Record]) -> None:
         """A job's failure is told once for each time that it failed."""
@@ -259,9 +268,10 @@ def _picture_of(payload: Mapping[str, Any]) -> Key:
     return ProcessImage.type, payload["product_id"], payload["image_id"]
 
 
-def _mails_since(folder: Path, begun_at: datetime) -> Iterator[str]:
-    """The Message-ID of every mail that arrived since; the sink names its files by their time."""
+def _mails_since(folder: Path, begun_at: datetime) -> Iterator[tuple[str, datetime]]:
+    """The Message-ID and the time of every mail that arrived since; the sink names its files by their time."""
     for path in folder.glob("*.eml"):
-        if time_of(UUID(path.stem)) >= begun_at:
+        arrived_at = time_of(UUID(path.stem))
+        if arrived_at >= begun_at:
             found = _MESSAGE_ID.search(path.read_bytes())
-            yield found[1].decode() if found else path.name
+            yield (found[1].decode() if found else path.name), arrived_at

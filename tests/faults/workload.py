@@ -183,7 +183,7 @@ class Workload:
             "idempotency_key": key,
             **fields,
         }
-        answer = await self._send("ops", "/api/admin/jobs/enqueue", json=body, takes=(200, 201))
+        answer = await self._send("ops", "/api/admin/jobs/enqueue", json=body, key=key, takes=(200, 201))
         if answer is None:
             return None
         job = answer.body.get("job", answer.body)
