@@ -10,6 +10,7 @@ from services.jobs.control.usecases import ControlDesk
 from services.jobs.dead_letters.routes import routes as letter_routes
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.dead_letters.usecases import LetterDesk
+from services.jobs.health.figures import Figures
 from services.jobs.health.store import HealthStore
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.parts import make_desk, make_ledger
@@ -38,7 +39,9 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
         app.add_routes(letter_routes(LetterDesk(pool, make_ledger(), LetterStore(), ControlStore())))
         app.add_routes(audit_routes(pool))
-        app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
+        health = HealthStore()
+        app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, health)))
         await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
-        await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
+        checks, refresh = {"database": database_answers(pool)}, [Figures(pool, health).refresh]
+        await stack.enter_async_context(operations_port(settings, checks, refresh=refresh))
         yield

@@ -51,6 +51,10 @@ FINISHED_LATELY: Final = """
         ) both_states ORDER BY finished_at DESC LIMIT $1
     ) lately
 """
+COUNTS: Final = """
+    -- Jobs kept, from the counters: some rows for each type and state, however many jobs there are.
+    SELECT type, state, sum(n)::bigint AS n FROM jobs.counters GROUP BY type, state ORDER BY type, state
+"""
 PAUSED: Final = "SELECT type FROM jobs.paused_types ORDER BY type"
 OLDEST_UNSENT: Final = """
     -- Age in seconds of the oldest event of this schema that still waits for its relay, by the index of unsent rows.
@@ -109,6 +113,10 @@ class HealthStore:
     async def oldest_waiting(self, conn: Connection, types: Sequence[str]) -> list[OldestWaiting]:
         """How long the oldest due job of each type and priority has waited for its first attempt; of those with one."""
         return [OldestWaiting(**row) for row in await conn.fetch(OLDEST_WAITING, types)]
+
+    async def counts(self, conn: Connection) -> list[tuple[str, str, int]]:
+        """(type, state, jobs kept)."""
+        return [(row["type"], row["state"], row["n"]) for row in await conn.fetch(COUNTS)]
 
     async def paused(self, conn: Connection) -> list[str]:
         """The types that operators paused."""
