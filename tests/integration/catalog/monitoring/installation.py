@@ -119,4 +119,4 @@ def jobs_app(pool: Pool, settings: JobsSettings) -> web.Application:
 def scheduler_app(pool: Pool, *, key: str) -> web.Application:
     """The scheduler's api with the entries that are deployed."""
     entries = read_schedule(SCHEDULE, default_zone="UTC")
-    return new_api(Schedules(pool=pool, outbox=Outbox("scheduler"), entries=entries, clock=utc_now), key=key)
+    return new_api(Schedules(pool=pool, outbox=Outbox("scheduler"), entries=entries), key=key)
