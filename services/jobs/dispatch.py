@@ -1,6 +1,5 @@
 """From events to jobs: the rows first, then the messages, then the ack."""
 
-import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -12,14 +11,14 @@ from services.jobs.models import NewJob, new_job
 from services.jobs.partitions import Partitions
 from services.jobs.policy import orders_for
 from services.jobs.publishing import JobPublisher, due_now
+from services.jobs.schedules.overlap import Overlap, Slot
 from services.jobs.store import Ledger, in_ledger
-from shared.contracts.events import JobFinished, ScheduleDue
-from shared.db.outbox import Inbox, Outbox
+from shared.contracts.events import ScheduleDue
+from shared.db.outbox import Inbox
 from shared.db.pool import Connection, Pool
 from shared.errors import Unparsable
 from shared.log import get_logger
 from shared.messaging.reader import Received, parse_event
-from shared.messaging.topology import WORK_BY_TYPE
 
 log = get_logger(__name__)
 
@@ -39,14 +38,14 @@ class Dispatcher:
         ledger: Ledger,
         *,
         inbox: Inbox,
-        outbox: Outbox,
+        overlap: Overlap,
         partitions: Partitions,
         publisher: JobPublisher,
     ) -> None:
         self._pool = pool
         self._ledger = ledger
         self._inbox = inbox
-        self._outbox = outbox
+        self._overlap = overlap
         self._partitions = partitions
         self._publisher = publisher
 
@@ -59,7 +58,7 @@ class Dispatcher:
         if written:
             DISPATCHED.inc(len(written))
             log.info("events_dispatched", events=len(received), jobs=len(written))
-        await self._publisher.publish([due_now(job) for job in written])
+        await self._publisher.publish([due_now(job) for job in written if job.run_at is None])
 
     async def _write(
         self, conn: Connection, received: Sequence[Received], jobs: dict[UUID, tuple[NewJob, ...]]
@@ -67,41 +66,17 @@ class Dispatcher:
         unique = {item.envelope.id: item for item in received}  # an event may come twice in one batch
         fresh = await self._inbox.first_of(conn, list(unique))
         wanted: list[NewJob] = []
+        slots: list[Slot] = []
         for event_id, item in unique.items():
             if event_id not in fresh:
                 continue
-            if isinstance(item.event, ScheduleDue) and await self._is_skipped(conn, item, jobs[event_id], wanted):
-                continue
-            wanted += jobs[event_id]
+            if isinstance(item.event, ScheduleDue):
+                slots += [Slot(item.event, job) for job in jobs[event_id]]
+            else:
+                wanted += jobs[event_id]
+        wanted += await self._overlap.admit(conn, sorted(slots, key=lambda slot: slot.event.due_at))
         inserted = await self._ledger.insert(conn, wanted) if wanted else frozenset()
         return [job for job in wanted if job.id in inserted]
-
-    async def _is_skipped(
-        self, conn: Connection, item: Received, jobs: Sequence[NewJob], wanted: Sequence[NewJob]
-    ) -> bool:
-        """Apply the overlap rule of a schedule's entry; the answer goes back as `job.finished`.
-
-        An earlier slot runs if its job is open in the ledger or among those this batch is about to write.
-        """
-        event = item.event
-        assert isinstance(event, ScheduleDue)
-        # Two ledgers must not both find nothing running.
-        await conn.execute("SELECT pg_advisory_xact_lock($1)", _lock_key(event.entry))
-        is_running = any((job.type, job.target) == (event.job_type, event.entry) for job in wanted) or (
-            await self._ledger.has_open(conn, WORK_BY_TYPE[event.job_type], event.entry)
-        )
-        is_skipped = is_running and event.overlap == "skip"
-        await self._outbox.add(
-            conn,
-            JobFinished(
-                job_id=jobs[0].id,
-                job_type=event.job_type,
-                cause_id=item.envelope.id,
-                outcome="skipped" if is_skipped else "started",
-            ),
-            cause=item.envelope.id,
-        )
-        return is_skipped
 
 
 def _jobs_of(received: Received) -> tuple[NewJob, ...]:
@@ -121,7 +96,3 @@ def _jobs_of(received: Received) -> tuple[NewJob, ...]:
         )
         for order in orders
     )
-
-
-def _lock_key(entry: str) -> int:
-    return int.from_bytes(hashlib.sha256(entry.encode()).digest()[:8], "big", signed=True)

@@ -14,6 +14,7 @@ from services.jobs.parts import make_ledger, make_pruner, make_recorder
 from services.jobs.publishing import JobPublisher
 from services.jobs.rescue.rescuer import Rescuer
 from services.jobs.rescue.store import RescueStore
+from services.jobs.schedules.overlap import Overlap
 from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.contracts import jobs
@@ -33,6 +34,7 @@ from shared.web.ops import operations_port
 
 PUBLISH_SECONDS = 1.0
 TELL_SECONDS = 1.0
+RELEASE_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
 RECORD_PACE_SECONDS = 0.025
 """No reader of the ledger sees so short a delay, and at 5,000 reports a second a transaction holds a hundred."""
@@ -50,8 +52,9 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         ledger = make_ledger()
         partitions = Partitions(pool, utc_now)
         publisher = JobPublisher(pool, broker.publisher, ledger)
+        overlap = Overlap(pool, Outbox("jobs"))
         dispatcher = Dispatcher(
-            pool, ledger, inbox=Inbox("jobs"), outbox=Outbox("jobs"), partitions=partitions, publisher=publisher
+            pool, ledger, inbox=Inbox("jobs"), overlap=overlap, partitions=partitions, publisher=publisher
         )
         recorder = make_recorder(pool, ledger)
         handlers: HandlerTable = {
@@ -69,6 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             announcing(pool, broker, relay, schema="jobs", topology=whole, seconds=settings.announce_seconds)
         )
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
+        await stack.enter_async_context(background(every(RELEASE_SECONDS, overlap.run_once), name="overlap"))
         teller = ChangeTeller(pool, ledger, Outbox("jobs"))
         await stack.enter_async_context(background(every(TELL_SECONDS, teller.run_once), name="changes"))
         sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
 from uuid import UUID
 
 from aiormq.abc import DeliveredMessage
@@ -13,6 +12,7 @@ from services.jobs.breakers.usecases import Breakers
 from services.jobs.models import FINAL, HistoryEntry, JobState, Standing, after_report, entry_of
 from services.jobs.quarantine.usecases import Quarantine
 from services.jobs.rescue.store import RescueStore
+from services.jobs.schedules.overlap import SCHEDULED_CAUSE, endings
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.contracts.events import JobFailed, JobFinished
@@ -36,13 +36,6 @@ from shared.messaging.topology import UNPARSABLE
 from shared.messaging.work import PROBE_TYPE, JobMessage
 
 log = get_logger(__name__)
-
-SCHEDULED_CAUSE: Final = "schedule.due"
-_FINISHED_AS: Final = {
-    JobState.COMPLETED: "completed",
-    JobState.FAILED: "failed",
-    JobState.CANCELLED: "cancelled",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +138,7 @@ class Recorder:
                 continue
             if job.state is JobState.FAILED:
                 await self._outbox.add(conn, _failed(job), cause=job.cause)
-            if job.cause_type == SCHEDULED_CAUSE and job.cause is not None:
-                finished = JobFinished.model_validate(
-                    {
-                        "job_id": job.id,
-                        "job_type": job.type,
-                        "cause_id": job.cause,
-                        "outcome": _FINISHED_AS[job.state],
-                    }
-                )
+            for finished in endings([job]):
                 await self._outbox.add(conn, finished, cause=job.cause)
 
     def _parse(self, message: DeliveredMessage) -> _Message | None:

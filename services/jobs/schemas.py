@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
+from services.jobs.schedules.store import HELD
 from services.jobs.store import HistoryView, JobView
 from shared.contracts.base import Priority
 from shared.web.bodies import Body, Moment, Query
@@ -105,7 +106,7 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
         "cause": job.cause,
         "vendor_id": job.vendor_id,
         "created_at": job.created_at,
-        "run_at": job.run_at,
+        "run_at": None if job.run_at == HELD else job.run_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "retry_at": job.retry_at,

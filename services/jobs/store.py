@@ -14,7 +14,6 @@ from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, 
 from shared.contracts.reports import AttemptReport
 from shared.db.pool import Connection, Pool, transaction
 from shared.errors import Unavailable
-from shared.messaging.topology import WorkQueue
 
 INSERT: Final = """
     -- Write new jobs, claimed for as long as the writer may take to publish them; skip known and just pruned ones.
@@ -118,9 +117,6 @@ MARK_PUBLISHED: Final = """
 MARK_PENDING: Final = """
     -- A scheduled job whose time has come waits in its queue from now on; returns those that were still scheduled.
     UPDATE jobs.jobs SET state = 'pending' WHERE id = ANY($1::uuid[]) AND state = 'scheduled' RETURNING id, type
-"""
-OPEN_FOR_TARGET: Final = """
-    SELECT id FROM jobs.jobs WHERE type = $1 AND target = $2 AND finished_at IS NULL LIMIT 1
 """
 ALL_COUNTS: Final = "SELECT state, sum(n)::bigint AS n FROM jobs.counters GROUP BY state"
 _COLUMNS: Final = """id, type, priority, state, attempt, max_attempts, payload, cause, vendor_id, target, created_at,
@@ -337,10 +333,6 @@ class Ledger:
             [job.fence for job in published],
             [job.attempt for job in published],
         )
-
-    async def has_open(self, conn: Connection, work: WorkQueue, target: str) -> bool:
-        """Whether a job of this type and target is under way."""
-        return await conn.fetchval(OPEN_FOR_TARGET, work.type, target) is not None
 
     async def counts(self, conn: Connection) -> list[tuple[str, int]]:
         """(state, jobs kept) over all types."""

@@ -10,8 +10,10 @@ from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
 from services.jobs.models import FINAL, HistoryEntry, JobState
+from services.jobs.schedules.overlap import endings
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
+from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection
 from shared.messaging.topology import WORK_BY_TYPE
 from shared.web.identity import Identity
@@ -38,6 +40,7 @@ class ControlDesk:
         self._store = store
         self._letters = LetterStore()
         self._clock = clock
+        self._outbox = Outbox("jobs")
 
     async def cancel(self, job_id: UUID, *, by: Identity, request_id: str | None) -> JobState:
         """Cancel a job; returns the state it is in now. Raises `JobNotFound`, `AlreadyOver`.
@@ -58,6 +61,8 @@ class ControlDesk:
                 job = replace(job, state=JobState.CANCELLED, finished_at=self._clock(), retry_at=None)
                 entry = replace(entry, state=job.state, outcome="cancelled")
                 await self._ledger.save(conn, before, [job], [entry])
+                for told in endings([job]):
+                    await self._outbox.add(conn, told, cause=told.cause_id)
             else:
                 await self._ledger.save(conn, before, [], [entry])
             await self._store.add_cancels(conn, [(job_id, job.fence)])
