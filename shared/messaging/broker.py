@@ -1,30 +1,100 @@
 """Connections to the broker: one for publishing, one for consuming, each opened anew after it was lost.
 
 A resource alarm stops everything on a connection that publishes, so the two never share one.
+A link whose other end has silently gone looks well to TCP, and to AMQP's own heartbeat for some twenty seconds. So each
+is asked something every now and then, and broken off when no answer comes: whoever uses it begins anew then.
 Plain connections are used, not aio-pika's robust ones: what has to be declared and consumed again after a loss is
 said once, by whoever consumes, in `subscription.py`.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.channel import Channel as Underlay
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from prometheus_client import Counter
 from yarl import URL
 
 from shared.errors import Unavailable
+from shared.lifecycle import background
 from shared.log import get_logger
 from shared.messaging.publisher import Publisher
 
 log = get_logger(__name__)
 
 CONNECT_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 5.0
 HEARTBEAT_SECONDS: Final = 5
+ASK_EVERY_SECONDS: Final = 1.5
+ANSWER_SECONDS: Final = 2.5
+"""A half-open link is found so long after it was asked: 4 s at most after it became so."""
+LATE_SECONDS: Final = 0.5
+"""A time limit that ends so much too late says that this process stood still, not the broker."""
 BROKER_ERRORS: Final = (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError)
 """What aio-pika and aiormq raise when the broker, the link or the channel is gone."""
+
+
+SILENT = Counter("souk_broker_links_silent", "Links broken off, because the broker did not answer.", ["link"])
+
+
+class _Wire(TransportFactory):
+    """Opens the socket of one connection, and can break it off without a good-bye."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        reader, self._writer = await factory.create(url, **kwargs)
+        return reader, self._writer
+
+    def abort(self) -> None:
+        """Whoever waits for the other end hears at once that it is gone."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class _Connection(aio_pika.Connection):
+    """A plain connection that knows its wire."""
+
+    def __init__(self, url: URL, **kwargs: Any) -> None:
+        super().__init__(url, **kwargs)
+        self.wire = _Wire()
+        self.kwargs["transport_factory"] = self.wire
+        self.asked: Underlay | None = None
+        """The channel on which the broker is asked whether it is there."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands, as far as this end knows."""
+        # `is_closed` of a plain connection tells of our own `close` only; `connected` of what became of the link.
+        return self.connected.is_set()
+
+    async def is_blocked(self) -> bool:
+        """Whether the broker has said that it reads nothing here for now, because of a resource alarm."""
+        if self.transport is None:
+            return False
+        try:
+            async with asyncio.timeout(0.01):
+                await self.transport.ready()
+        except TimeoutError:
+            return True
+        return False
+
+    async def ask(self) -> None:
+        """Have the broker answer something that changes nothing."""
+        if self.asked is None or self.asked.is_closed:
+            channel = self.channel(publisher_confirms=False)
+            await channel.initialize()
+            underlay = await channel.get_underlay_channel()
+            assert isinstance(underlay, Underlay)
+            self.asked = underlay
+        await self.asked.basic_qos(prefetch_count=1)
 
 
 class Link:
@@ -34,7 +104,7 @@ class Link:
         self._url = URL(url).update_query(heartbeat=str(HEARTBEAT_SECONDS))
         self._name = name
         self._opening = asyncio.Lock()
-        self._connection: AbstractConnection | None = None
+        self._connection: _Connection | None = None
         self.openings = 0
         """How often the connection was opened: who keeps something in the broker looks whether it was lost since."""
 
@@ -51,23 +121,60 @@ class Link:
         except BROKER_ERRORS as exc:
             raise Unavailable(f"the broker did not answer: {exc!r}") from exc
 
+    async def watch(self) -> None:
+        """Break the connection off whenever the broker does not answer on it, until cancelled."""
+        while True:
+            await asyncio.sleep(ASK_EVERY_SECONDS)
+            connection = self._connection
+            if connection is not None and connection.is_open and await _is_silent(connection):
+                log.warning("link_silent", link=self._name)
+                SILENT.labels(self._name).inc()
+                connection.wire.abort()
+
     async def close(self) -> None:
         """Close the connection if one is open; what was not acknowledged will be delivered again."""
         if self._connection is not None:
-            await self._connection.close()
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._connection.close()
+            except TimeoutError:
+                self._connection.wire.abort()
 
     @property
     def is_open(self) -> bool:
         """Whether the connection stands, as far as this end knows."""
-        # `is_closed` of a plain connection tells of our own `close` only; `connected` of what became of the link.
-        return self._connection is not None and self._connection.connected.is_set()
+        return self._connection is not None and self._connection.is_open
 
     async def _connected(self) -> AbstractConnection:
         async with self._opening:
             if self._connection is None or not self.is_open:
-                self._connection = await aio_pika.connect(self._url, client_properties={"connection_name": self._name})
+                connection = _Connection(self._url, client_properties={"connection_name": self._name})
+                try:
+                    await connection.connect()
+                except BaseException:  # given up in time: the other end may still answer, to nobody
+                    connection.wire.abort()
+                    raise
+                self._connection = connection
                 self.openings += 1
             return self._connection
+
+
+async def _is_silent(connection: _Connection) -> bool:
+    """Whether the broker owes an answer. It owes none while an alarm keeps it from reading what is published."""
+    if await connection.is_blocked():
+        return False
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await connection.ask()
+    except TimeoutError:
+        connection.asked = None
+        has_stood_still = time.monotonic() - began > ANSWER_SECONDS + LATE_SECONDS
+        return not has_stood_still and not await connection.is_blocked()
+    except BROKER_ERRORS as exc:  # the channel or the connection is going
+        log.info("link_not_asked", error=repr(exc))
+        connection.asked = None
+    return False
 
 
 class Broker:
@@ -88,7 +195,11 @@ class Broker:
 async def open_broker(url: str, *, name: str) -> AsyncIterator[Broker]:
     """The broker for a process called `name`. It need not be there yet: connections open on first use."""
     broker = Broker(url, name=name)
-    try:
-        yield broker
-    finally:
-        await broker.close()
+    async with (
+        background(broker.publishing.watch(), name="watch publishing"),
+        background(broker.consuming.watch(), name="watch consuming"),
+    ):
+        try:
+            yield broker
+        finally:
+            await broker.close()
