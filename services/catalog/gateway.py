@@ -30,7 +30,9 @@ from services.catalog.images.routes import ImageRoutes
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.routes import InventoryRoutes
 from services.catalog.inventory.usecases import Inventory
+from services.catalog.monitoring.figures import HealthFigures
 from services.catalog.monitoring.neighbours import Neighbours
+from services.catalog.monitoring.routes import MONITORING
 from services.catalog.monitoring.routes import routes as monitoring_routes
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.orders.routes import OrderRoutes
@@ -88,7 +90,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         await stack.enter_async_context(
             serving(app, host=settings.http_host, port=settings.http_port, grace_seconds=settings.grace_seconds)
         )
-        await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
+        checks, refresh = {"database": database_answers(pool)}, [HealthFigures(app[MONITORING]).refresh]
+        await stack.enter_async_context(operations_port(settings, checks, refresh=refresh))
         yield
 
 
@@ -137,6 +140,7 @@ async def open_app(
         monitoring = Monitoring(
             pool=pool, services=Neighbours(upstreams), stream=stream, caches=caches.counted, clock=utc_now
         )
+        app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)

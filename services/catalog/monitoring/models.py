@@ -1,7 +1,7 @@
 """The health score: 100 less what each of its terms costs. Pure: `docs/health.md` is rendered from these terms."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -44,8 +44,12 @@ class TermName(StrEnum):
     WORKERS = "workers"
     OUTBOX = "outbox"
     JOBS_SERVICE = "jobs_service"
+    JOBS_OUTBOX = "jobs_outbox"
     WAITING = "waiting"
+    BREAKERS = "breakers"
+    PAUSED = "paused"
     FAILURES = "failures"
+    DEAD_LETTERS = "dead_letters"
     SCHEDULER = "scheduler"
     CACHE = "cache"
 
@@ -74,7 +78,7 @@ class Rule:
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
         TermName.DATABASE,
-        20,
+        15,
         "How long the catalog's database takes to answer one small statement; it has 2 s.",
         "ms",
         fine=800,
@@ -84,7 +88,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         TermName.EVENT_STREAM,
-        20,
+        15,
         "Whether events reach this gateway: the relay publishes its heartbeat, the broker brings it back within 5 s.",
         "live",
         fine=1,
@@ -120,13 +124,43 @@ RULES: Final[tuple[Rule, ...]] = (
         advice="See that the jobs api runs and reaches its database.",
     ),
     Rule(
+        TermName.JOBS_OUTBOX,
+        3,
+        "Age of the oldest event in the ledger's outbox that the broker has not confirmed.",
+        "s",
+        fine=10,
+        full=120,
+        advice="See that a ledger runs and reaches the broker; its events stay in the outbox and go out in order.",
+    ),
+    Rule(
         TermName.WAITING,
         5,
-        "How long the oldest job that is due has waited for its first attempt.",
+        "How long the oldest job that is due has waited for its first attempt, whatever its priority; paused types "
+        "aside.",
         "s",
         fine=60,
         full=600,
-        advice="Start more workers of the type named, or find what holds up the ones there are.",
+        advice="Start more workers of the type named, or find what holds up the ones there are. Where only low "
+        "priorities wait, urgent jobs take all there is.",
+    ),
+    Rule(
+        TermName.BREAKERS,
+        4,
+        "Job types that stand because what they depend on is away: an open breaker.",
+        "types",
+        fine=0,
+        full=2,
+        advice="Mend the mail server or object store that the note names; one job at a time tries, and the type goes "
+        "on by itself. No attempts are spent meanwhile.",
+    ),
+    Rule(
+        TermName.PAUSED,
+        1,
+        "Job types that operators paused.",
+        "types",
+        fine=0,
+        full=1,
+        advice="Resume with POST /api/admin/job-types/{type}/resume what need not stand any more.",
     ),
     Rule(
         TermName.FAILURES,
@@ -136,6 +170,15 @@ RULES: Final[tuple[Rule, ...]] = (
         fine=0.05,
         full=0.5,
         advice="Read the errors of the failed jobs, mend their cause, then retry them by hand.",
+    ),
+    Rule(
+        TermName.DEAD_LETTERS,
+        2,
+        "Dead messages that are no job's, so that no retry of a job brings them back; 1000 are counted.",
+        "letters",
+        fine=0,
+        full=20,
+        advice="Read them in GET /api/admin/dead-letters, mend what could not read them, then replay or purge them.",
     ),
     Rule(
         TermName.SCHEDULER,
@@ -165,11 +208,33 @@ class Heard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class Waiting(Heard):
+    """How long the oldest due job of a type and priority has waited for its first attempt."""
+
+    type: str
+    priority: int
+    seconds: float
+
+
+class OpenBreaker(Heard):
+    """A type whose dependency is away, and the error that says so."""
+
+    type: str
+    since: datetime
+    error_class: str | None
+    error_message: str | None
+
+
 class WorkHealth(Heard):
-    """What the jobs service knows of workers, of waiting jobs and of those that ended within the hour."""
+    """What the jobs service knows of workers, of what waits or stands, and of jobs that ended within the hour."""
 
     active_workers: dict[str, int]
     oldest_waiting_seconds: dict[str, float]
+    oldest_waiting: tuple[Waiting, ...]
+    open_breakers: tuple[OpenBreaker, ...]
+    paused: tuple[str, ...]
+    unowned_letters: int
+    outbox_seconds: float
     finished_last_hour: int
     failed_last_hour: int
 
@@ -268,10 +333,23 @@ def workers_reading(active: Mapping[str, int]) -> Reading:
     return Reading(len(missing), f"No worker reads {', '.join(missing)}." if missing else None)
 
 
-def waiting_reading(seconds: Mapping[str, float]) -> Reading:
-    """Of the oldest waiting job of each type."""
-    kind, oldest = max(seconds.items(), key=lambda item: item[1], default=("", 0.0))
-    return Reading(oldest, f"The oldest is of type {kind}." if oldest else None)
+def waiting_reading(waiting: Sequence[Waiting]) -> Reading:
+    """Of the oldest waiting job of each type and priority."""
+    oldest = max(waiting, key=lambda one: one.seconds, default=None)
+    if oldest is None:
+        return Reading(0.0)
+    return Reading(oldest.seconds, f"The oldest is of type {oldest.type} and priority {oldest.priority}.")
+
+
+def breakers_reading(breakers: Sequence[OpenBreaker]) -> Reading:
+    """Of the types that stand because a dependency is away."""
+    notes = (f"{one.type} stands since {one.since:%Y-%m-%d %H:%M:%S} UTC: {_error(one)}." for one in breakers)
+    return Reading(len(breakers), " ".join(notes) or None)
+
+
+def paused_reading(types: Sequence[str]) -> Reading:
+    """Of the types that people let stand."""
+    return Reading(len(types), f"Paused: {', '.join(types)}." if types else None)
 
 
 def failures_reading(*, finished: int, failed: int) -> Reading:
@@ -292,6 +370,11 @@ def cache_reading(*, hits: int, misses: int) -> Reading:
     if reads < FEWEST_READS:
         return Reading(rate, f"Asked {reads} times, too seldom to judge.", is_judged=False)
     return Reading(rate)
+
+
+def _error(breaker: OpenBreaker) -> str:
+    told = [part.rstrip(".") for part in (breaker.error_class, breaker.error_message) if part]
+    return ": ".join(told) or "no error was told"
 
 
 def hit_rate(hits: int, misses: int) -> float | None:

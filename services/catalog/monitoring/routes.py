@@ -1,6 +1,6 @@
 """The HTTP edge of monitoring. It always answers 200 with what it knows; the score says what is wrong."""
 
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -9,6 +9,8 @@ from services.catalog.monitoring.models import Asker, Task, hit_rate
 from services.catalog.monitoring.usecases import Caches, Monitoring, Sight
 from shared.web.identity import IDENTITY
 from shared.web.problems import REQUEST_ID
+
+MONITORING: Final = web.AppKey("monitoring", Monitoring)
 
 
 def routes(monitoring: Monitoring) -> list[web.RouteDef]:

@@ -15,8 +15,10 @@ from services.catalog.monitoring.models import (
     TermName,
     WorkHealth,
     assess,
+    breakers_reading,
     cache_reading,
     failures_reading,
+    paused_reading,
     stream_reading,
     waiting_reading,
     workers_reading,
@@ -149,10 +151,14 @@ class Monitoring:
             TermName.EVENT_STREAM: self._stream_reading(),
             TermName.JOBS_SERVICE: stats.timed(),
             TermName.WORKERS: work.read(lambda found: workers_reading(found.active_workers)),
-            TermName.WAITING: work.read(lambda found: waiting_reading(found.oldest_waiting_seconds)),
+            TermName.JOBS_OUTBOX: work.read(lambda found: Reading(found.outbox_seconds)),
+            TermName.WAITING: work.read(lambda found: waiting_reading(found.oldest_waiting)),
+            TermName.BREAKERS: work.read(lambda found: breakers_reading(found.open_breakers)),
+            TermName.PAUSED: work.read(lambda found: paused_reading(found.paused)),
             TermName.FAILURES: work.read(
                 lambda found: failures_reading(finished=found.finished_last_hour, failed=found.failed_last_hour)
             ),
+            TermName.DEAD_LETTERS: work.read(lambda found: Reading(found.unowned_letters)),
             TermName.SCHEDULER: tasks.timed(),
             TermName.CACHE: cache_reading(
                 hits=sum(cache.hits for cache in caches.values()), misses=sum(cache.misses for cache in caches.values())

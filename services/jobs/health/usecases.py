@@ -1,9 +1,10 @@
 """What monitoring and operators ask about the work as a whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.jobs.health.store import HealthStore, WorkerView
+from services.jobs.breakers.store import BreakerStore, OpenBreaker
+from services.jobs.health.store import HealthStore, OldestWaiting, WorkerView
 from shared.db.pool import Pool, connection
 from shared.messaging.topology import WORK_BY_TYPE
 
@@ -16,11 +17,15 @@ class WorkHealth:
     """Workers seen lately, by type they read."""
     oldest_waiting_seconds: dict[str, float]
     """How long the oldest due job of a type has waited for its first attempt; 0 where none waits."""
+    oldest_waiting: Sequence[OldestWaiting]
+    """The same of each type and priority of which a job waits."""
     finished_last_hour: int
     """Jobs done or failed; at most the last 2,000 of them."""
     failed_last_hour: int
     paused: Sequence[str]
     """Types that operators paused."""
+    open_breakers: Sequence[OpenBreaker]
+    """Types whose dependency is away."""
     unowned_letters: int
     """Dead letters that belong to no job; 1,000 at most."""
     outbox_seconds: float
@@ -33,6 +38,7 @@ class HealthDesk:
     def __init__(self, pool: Pool, store: HealthStore) -> None:
         self._pool = pool
         self._store = store
+        self._breakers = BreakerStore()
 
     async def health(self) -> WorkHealth:
         """Who works, what waits and what failed, read from indexes whatever the number of jobs."""
@@ -42,15 +48,18 @@ class HealthDesk:
             waiting = await self._store.oldest_waiting(conn, types)
             finished, failed = await self._store.finished_lately(conn)
             paused = await self._store.paused(conn)
+            breakers = await self._breakers.all_open(conn)
             letters = await self._store.unowned_letters(conn)
             outbox_seconds = await self._store.oldest_unsent(conn)
         oldest = {kind: max((one.seconds for one in waiting if one.type == kind), default=0.0) for kind in types}
         return WorkHealth(
             active_workers={kind: active.get(kind, 0) for kind in types},
             oldest_waiting_seconds={kind: round(seconds, 1) for kind, seconds in oldest.items()},
+            oldest_waiting=[replace(one, seconds=round(one.seconds, 1)) for one in waiting],
             finished_last_hour=finished,
             failed_last_hour=failed,
             paused=paused,
+            open_breakers=breakers,
             unowned_letters=letters,
             outbox_seconds=round(outbox_seconds, 1),
         )

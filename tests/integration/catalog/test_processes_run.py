@@ -39,6 +39,8 @@ async def test_with_the_broker_away_the_gateway_is_ready_and_creates(
         address = f"http://127.0.0.1:{settings.http_port}/api/admin/vendors"
         async with client.post(address, json=NEW_VENDOR) as response:
             assert response.status == 201
+        async with client.get(f"http://127.0.0.1:{settings.ops_port}/metrics") as response:
+            assert 'souk_health_cost{term="event_stream"} 15.0' in await response.text()
 
 
 async def test_the_relay_brings_events_to_the_exchange(

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.jobs.breakers.store import BreakerStore
+from services.jobs.dead_letters.models import NewLetter
+from services.jobs.dead_letters.store import LetterStore
 from services.jobs.health.store import HealthStore
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import Order, new_job
@@ -22,7 +25,7 @@ from services.scheduler.schedule import read_schedule
 from services.scheduler.usecases import Schedules
 from shared.clock import utc_now
 from shared.contracts.jobs import CheckLowStock
-from shared.contracts.reports import AttemptReport, Outcome, WorkerSeen
+from shared.contracts.reports import AttemptError, AttemptReport, BreakerMoved, Outcome, WorkerSeen
 from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from shared.ids import new_id
@@ -101,6 +104,32 @@ class Work:
             started_at=utc_now(),
         )
         await recorded(make_recorder(self.pool, make_ledger()), [report])
+
+    async def tell_breaker(self, job_type: str, *, is_open: bool) -> None:
+        """A worker's word on what a type depends on."""
+        error = AttemptError(error_class="MailUnavailable", message="no route") if is_open else None
+        move = BreakerMoved(job_type=job_type, worker="notifier", is_open=is_open, at=utc_now(), error=error)
+        async with self.pool.acquire() as conn:
+            await (BreakerStore().open if is_open else BreakerStore().close)(conn, move)
+
+    async def dead_letter(self) -> None:
+        """A dead message that nobody could read."""
+        letter = NewLetter(
+            digest=b"1" * 32,
+            queue="events.catalog",
+            kind="event",
+            type=None,
+            message_id=None,
+            job_id=None,
+            attempt=None,
+            reason="unparsable",
+            parked_by="consumer",
+            properties={},
+            body=b"{}",
+            is_redelivered=False,
+        )
+        async with self.pool.acquire() as conn:
+            await LetterStore().keep(conn, [letter], ["{}"])
 
     async def see_all(self) -> None:
         """One worker process for every reader of the topology."""

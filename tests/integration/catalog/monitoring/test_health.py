@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
+from prometheus_client import generate_latest
 from pydantic import SecretStr
 
 from services.catalog.cache.models import CacheCounts
 from services.catalog.monitoring import neighbours, usecases
+from services.catalog.monitoring.figures import HealthFigures
 from services.catalog.monitoring.models import Asker, Health, TermName
 from services.catalog.monitoring.neighbours import Neighbours
 from services.catalog.monitoring.usecases import Monitoring, Stream
@@ -18,7 +20,7 @@ from services.catalog.proxy import Upstream
 from services.jobs.settings import Settings as JobsSettings
 from shared.clock import utc_now
 from shared.contracts.envelope import wrap
-from shared.contracts.events import CacheClearRequested, OutboxDrained
+from shared.contracts.events import CacheClearRequested, JobsChanged, OutboxDrained
 from shared.contracts.reports import Outcome
 from shared.db.outbox import Outbox
 from shared.db.pool import Pool, open_pool, transaction
@@ -59,14 +61,17 @@ class Installation:
 
     async def look(self) -> Health:
         """What an operator is told."""
-        monitoring = Monitoring(
+        return (await self.monitoring().look(OPERATOR)).health
+
+    def monitoring(self) -> Monitoring:
+        """What looks."""
+        return Monitoring(
             pool=self.catalog,
             services=self.services,
             stream=self.stream,
             caches=lambda: self.caches,
             clock=utc_now,
         )
-        return (await monitoring.look(OPERATOR)).health
 
     async def comes_to_cost(self, costs: dict[TermName, int]) -> None:
         """Just these terms cost something. Asked again for a while: on a busy machine an answer may be late."""
@@ -125,6 +130,10 @@ async def test_a_jobs_api_that_is_away_takes_its_terms_with_it(installation: Ins
             TermName.WORKERS: 20,
             TermName.WAITING: 5,
             TermName.FAILURES: 5,
+            TermName.JOBS_OUTBOX: 3,
+            TermName.BREAKERS: 4,
+            TermName.PAUSED: 1,
+            TermName.DEAD_LETTERS: 2,
         }
     )
     notes = {term.name: term.note for term in (await installation.look()).terms}
@@ -178,6 +187,49 @@ async def test_failed_jobs_cost_by_their_share_of_the_last_hour(installation: In
     await installation.comes_to_cost({})
 
 
+async def test_a_type_whose_dependency_is_away_costs_until_it_is_back(installation: Installation) -> None:
+    await installation.work.tell_breaker("send-email", is_open=True)
+    await installation.comes_to_cost({TermName.BREAKERS: 2})
+    notes = [term.note for term in (await installation.look()).terms if term.cost]
+    assert [note and note.endswith("UTC: MailUnavailable: no route.") for note in notes] == [True]
+    await installation.work.tell_breaker("send-email", is_open=False)
+    await installation.comes_to_cost({})
+
+
+async def test_a_paused_type_costs_a_little_until_it_is_resumed(installation: Installation) -> None:
+    await installation.work.pool.execute("INSERT INTO jobs.paused_types (type, actor) VALUES ('send-email', 'ops')")
+    await installation.comes_to_cost({TermName.PAUSED: 1})
+    await installation.work.pool.execute("DELETE FROM jobs.paused_types")
+    await installation.comes_to_cost({})
+
+
+async def test_dead_letters_of_no_job_cost_until_they_are_dealt_with(installation: Installation) -> None:
+    await installation.work.dead_letter()
+    await installation.comes_to_cost({TermName.DEAD_LETTERS: 1})
+    await installation.work.pool.execute("DELETE FROM jobs.dead_letters")
+    await installation.comes_to_cost({})
+
+
+async def test_an_event_of_the_ledger_unsent_for_long_costs(installation: Installation) -> None:
+    async with transaction(installation.work.pool) as conn:
+        await Outbox("jobs").add(conn, JobsChanged(types=("send-email",)))
+    await installation.work.pool.execute("UPDATE jobs.outbox SET created_at = now() - interval '5 minutes'")
+    await installation.comes_to_cost({TermName.JOBS_OUTBOX: 3})
+    await installation.work.pool.execute("UPDATE jobs.outbox SET sent_at = now()")
+    await installation.comes_to_cost({})
+
+
+async def test_the_score_is_told_to_prometheus(installation: Installation) -> None:
+    async def told(score: int) -> bool:
+        await HealthFigures(installation.monitoring()).refresh()
+        return f"souk_health_score {score}.0" in generate_latest().decode()
+
+    await eventually(lambda: told(100), 15)
+    await installation.scheduler.go()
+    await eventually(lambda: told(95), 15)
+    assert 'souk_health_cost{term="scheduler"} 5.0' in generate_latest().decode()
+
+
 async def test_caches_that_answer_little_cost(installation: Installation) -> None:
     installation.caches["product"] = CacheCounts(hits=100, misses=1900)
     await installation.comes_to_cost({TermName.CACHE: 5})
@@ -192,7 +244,7 @@ async def test_a_database_that_does_not_answer_in_time_is_not_waited_for(
     async with installation.catalog.acquire() as conn, conn.transaction():
         await conn.execute("LOCK TABLE catalog.outbox IN ACCESS EXCLUSIVE MODE")
         async with asyncio.timeout(20):
-            await installation.comes_to_cost({TermName.DATABASE: 20, TermName.OUTBOX: 10})
+            await installation.comes_to_cost({TermName.DATABASE: 15, TermName.OUTBOX: 10})
     monkeypatch.undo()
     await installation.comes_to_cost({})
 
@@ -247,7 +299,7 @@ async def test_a_broker_that_is_away_costs_and_so_does_a_relay_that_is_silent(
                 return await noted() == "The broker does not answer."
 
             await eventually(away, 10)
-            await installation.comes_to_cost({TermName.EVENT_STREAM: 20})
+            await installation.comes_to_cost({TermName.EVENT_STREAM: 15})
             await way.join()
             await installation.comes_to_cost({})
 
@@ -255,6 +307,6 @@ async def test_a_broker_that_is_away_costs_and_so_does_a_relay_that_is_silent(
             return await noted() == "The relay's heartbeat does not come."
 
         await eventually(silent, 10)
-        await installation.comes_to_cost({TermName.EVENT_STREAM: 20})
+        await installation.comes_to_cost({TermName.EVENT_STREAM: 15})
         async with background(every(0.2, beat), name="heartbeat"):
             await installation.comes_to_cost({})

@@ -1,21 +1,36 @@
 """The health score, as tables of cases."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from services.catalog.monitoring.models import (
     FEWEST_READS,
     FULL_SCORE,
     RULES,
+    OpenBreaker,
     Reading,
     Status,
     TermName,
+    Waiting,
     assess,
+    breakers_reading,
     cache_reading,
     failures_reading,
+    paused_reading,
     stream_reading,
     waiting_reading,
     workers_reading,
 )
+
+SINCE = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
+MAIL_AWAY = OpenBreaker(type="send-email", since=SINCE, error_class="MailUnavailable", error_message="No answer.")
+UNTOLD = OpenBreaker(type="process-image", since=SINCE, error_class=None, error_message=None)
+
+
+def waits(seconds: float, priority: int = 3) -> Waiting:
+    return Waiting(type="b", priority=priority, seconds=seconds)
+
 
 QUIET = {
     TermName.DATABASE: Reading(2),
@@ -23,13 +38,26 @@ QUIET = {
     TermName.WORKERS: workers_reading({"send-email": 1, "process-image": 2}),
     TermName.OUTBOX: Reading(0),
     TermName.JOBS_SERVICE: Reading(10),
-    TermName.WAITING: waiting_reading({"send-email": 0.0}),
+    TermName.WAITING: waiting_reading([]),
+    TermName.JOBS_OUTBOX: Reading(0),
+    TermName.BREAKERS: breakers_reading([]),
+    TermName.PAUSED: paused_reading([]),
+    TermName.DEAD_LETTERS: Reading(0),
     TermName.FAILURES: failures_reading(finished=0, failed=0),
     TermName.SCHEDULER: Reading(10),
     TermName.CACHE: cache_reading(hits=0, misses=0),
 }
 AWAY = Reading(None, "the jobs service does not answer")
-JOBS_TERMS = (TermName.JOBS_SERVICE, TermName.WORKERS, TermName.WAITING, TermName.FAILURES)
+JOBS_TERMS = (
+    TermName.JOBS_SERVICE,
+    TermName.WORKERS,
+    TermName.WAITING,
+    TermName.FAILURES,
+    TermName.JOBS_OUTBOX,
+    TermName.BREAKERS,
+    TermName.PAUSED,
+    TermName.DEAD_LETTERS,
+)
 
 
 def test_the_weights_add_up_to_the_full_score_and_each_name_has_one_rule() -> None:
@@ -44,18 +72,24 @@ def test_a_quiet_healthy_system_has_it_all() -> None:
 
 
 FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
-    ("a slow database", {TermName.DATABASE: Reading(1100)}, 95, Status.GOOD),
-    ("a database that stands", {TermName.DATABASE: Reading(None)}, 80, Status.DEGRADED),
+    ("a slow database", {TermName.DATABASE: Reading(1200)}, 95, Status.GOOD),
+    ("a database that stands", {TermName.DATABASE: Reading(None)}, 85, Status.DEGRADED),
     ("an event that waits a little long", {TermName.OUTBOX: Reading(11)}, 99, Status.EXCELLENT),
     ("an event that waits half the way", {TermName.OUTBOX: Reading(65)}, 95, Status.GOOD),
     ("an event that waits and waits", {TermName.OUTBOX: Reading(5000)}, 90, Status.DEGRADED),
-    ("the broker away", {TermName.EVENT_STREAM: stream_reading(is_live=False, is_reading=False)}, 80, Status.DEGRADED),
+    ("the broker away", {TermName.EVENT_STREAM: stream_reading(is_live=False, is_reading=False)}, 85, Status.DEGRADED),
     ("one type unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 1})}, 90, Status.GOOD),
     ("two types unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 0, "c": 1})}, 80, Status.DEGRADED),
     ("no type read", {TermName.WORKERS: workers_reading(dict.fromkeys("abcdefgh", 0))}, 80, Status.DEGRADED),
     ("a slow jobs api", {TermName.JOBS_SERVICE: Reading(900)}, 95, Status.GOOD),
-    ("the jobs api away", dict.fromkeys(JOBS_TERMS, AWAY), 60, Status.DEGRADED),
-    ("a job that waits", {TermName.WAITING: waiting_reading({"a": 0.0, "b": 330.0})}, 97, Status.EXCELLENT),
+    ("the jobs api away", dict.fromkeys(JOBS_TERMS, AWAY), 50, Status.DEGRADED),
+    ("a job that waits", {TermName.WAITING: waiting_reading([waits(3), waits(330)])}, 97, Status.EXCELLENT),
+    ("a ledger that sends nothing", {TermName.JOBS_OUTBOX: Reading(120)}, 97, Status.EXCELLENT),
+    ("the mail server away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY])}, 98, Status.EXCELLENT),
+    ("two dependencies away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY, UNTOLD])}, 96, Status.EXCELLENT),
+    ("a paused type", {TermName.PAUSED: paused_reading(["send-email"])}, 99, Status.EXCELLENT),
+    ("one letter that is no job's", {TermName.DEAD_LETTERS: Reading(1)}, 99, Status.EXCELLENT),
+    ("many letters that are no job's", {TermName.DEAD_LETTERS: Reading(1000)}, 98, Status.EXCELLENT),
     ("the scheduler away", {TermName.SCHEDULER: Reading(None)}, 95, Status.GOOD),
     ("caches that do not help", {TermName.CACHE: cache_reading(hits=0, misses=FEWEST_READS)}, 95, Status.GOOD),
     ("nothing answers", dict.fromkeys(TermName, Reading(None)), 0, Status.CRITICAL),
@@ -66,7 +100,7 @@ FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
             TermName.EVENT_STREAM: stream_reading(is_live=False, is_reading=True),
             TermName.OUTBOX: Reading(600),
         },
-        30,
+        25,
         Status.CRITICAL,
     ),
 ]
@@ -115,6 +149,11 @@ def test_a_cache_is_judged_once_it_was_asked_enough(hits: int, misses: int, cost
 
 def test_notes_name_what_is_wrong() -> None:
     assert workers_reading({"b": 0, "a": 0, "c": 3}).note == "No worker reads a, b."
-    assert waiting_reading({"a": 5.0, "b": 7.5}).note == "The oldest is of type b."
-    assert waiting_reading({}) == Reading(0.0)
+    assert waiting_reading([waits(5), waits(7.5, 1)]).note == "The oldest is of type b and priority 1."
+    assert waiting_reading([]) == Reading(0.0)
+    assert paused_reading(["a", "b"]).note == "Paused: a, b."
+    assert breakers_reading([MAIL_AWAY, UNTOLD]).note == (
+        "send-email stands since 2026-01-01 12:30:00 UTC: MailUnavailable: No answer. "
+        "process-image stands since 2026-01-01 12:30:00 UTC: no error was told."
+    )
     assert stream_reading(is_live=False, is_reading=True).note == "The relay's heartbeat does not come."
