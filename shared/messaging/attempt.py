@@ -72,6 +72,8 @@ def kept_result(result: object) -> JsonValue:
 
     The effect has happened: a result that cannot be told must not make the job run again.
     """
+    if result is None:
+        return None
     try:
         body = _NUL_IN_JSON.sub(rb"\1\\ufffd", orjson.dumps(result))
     except TypeError as exc:

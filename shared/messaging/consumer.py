@@ -9,7 +9,10 @@ next process of the slot tells the ledger of it (`journal.py`).
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, assert_never
@@ -17,7 +20,7 @@ from typing import Final, assert_never
 from aiormq.abc import DeliveredMessage
 from prometheus_client import Counter, Histogram
 from pydantic import JsonValue
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from shared.clock import utc_now
 from shared.contracts.base import Job
@@ -67,7 +70,12 @@ PREFETCH_CHANGE_SECONDS: Final = 1.0
 KILLED_ITS_WORKER: Final = "killed_its_worker"
 STARTED_AFTER_SECONDS: Final = 0.1
 """An attempt that runs longer is reported as started; a shorter one passes `processing` only in history."""
+WATCH_SECONDS: Final = 0.05
+"""How often running attempts are looked after; a time limit is that much longer at most."""
+TURN_SECONDS: Final = 0.01
+"""How long a slot goes on with handlers that never wait before it lets others have the event loop."""
 
+POSTPONED: Final = "postponed"
 ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
 RUN_SECONDS = Histogram(
     "souk_job_run_seconds",
@@ -77,8 +85,35 @@ RUN_SECONDS = Histogram(
 )
 
 
+@dataclass(eq=False, slots=True)
+class _InHand:
+    """A delivery from when it came until it is settled."""
+
+    session: Session
+    tag: int
+    delivery: JobMessage
+    job: Job
+
+
+@dataclass(eq=False, slots=True)
+class _Running:
+    """An attempt whose handler runs; times are monotonic seconds."""
+
+    delivery: JobMessage
+    task: asyncio.Task[None]
+    started_at: datetime
+    clock: float
+    ends_at: float
+    is_told: bool = False
+    is_over_limit: bool = False
+
+
 class WorkConsumer:
-    """Runs the jobs of one type, `work.concurrency` at once, and takes as many ahead as fit the time they run."""
+    """Runs the jobs of one type, `work.concurrency` at once, and takes as many ahead as fit the time they run.
+
+    Slots are tasks that take one job after another for as long as any waits, and one timer watches all that run: a
+    task and two timers for each job would cost more than most of what is here.
+    """
 
     def __init__(
         self,
@@ -101,12 +136,20 @@ class WorkConsumer:
         self._tiers = tiers
         self._controls = controls
         self._following = asyncio.Lock()
-        self._slots = asyncio.Semaphore(work.concurrency)
         self._run_seconds: float | None = None
         self._prefetch = work.concurrency
         self._prefetch_at = 0.0
         self._refitting: asyncio.Task[None] | None = None
-        self._in_hand: dict[asyncio.Task[None], HeldAttempt | None] = {}
+        self._in_hand: set[_InHand] = set()
+        self._waiting: deque[_InHand] = deque()
+        self._slots: set[asyncio.Task[None]] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._running: set[_Running] = set()
+        self._watch: asyncio.TimerHandle | None = None
+        self._none_in_hand = asyncio.Event()
+        # Looking up a metric's labels costs more than counting.
+        self._ended = {outcome: ATTEMPTS.labels(work.type, outcome) for outcome in (*Outcome, POSTPONED)}
+        self._took = RUN_SECONDS.labels(work.type)
         self.subscription = Subscription(
             broker.consuming,
             work.name,
@@ -123,7 +166,10 @@ class WorkConsumer:
     @property
     def held(self) -> tuple[HeldAttempt, ...]:
         """The attempts that were delivered and are not settled."""
-        return tuple(attempt for attempt in self._in_hand.values() if attempt is not None)
+        return tuple(
+            HeldAttempt(job_id=item.delivery.envelope.id, fence=item.delivery.fence, attempt=item.delivery.attempt)
+            for item in self._in_hand
+        )
 
     async def follow_controls(self) -> None:
         """Pause or resume as the ledger last said and the breaker stands."""
@@ -136,75 +182,142 @@ class WorkConsumer:
                 await self.subscription.resume()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Stop consuming, let what runs finish, hand back what does not finish in time."""
+        """Stop consuming, let what was taken finish, hand back what does not finish in time."""
         await self.subscription.stop()
-        if self._in_hand:
-            _, late = await asyncio.wait(self._in_hand, timeout=grace_seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._until_none_in_hand()
+        waiting, late = list(self._waiting), [*self._slots, *self._settling]
+        self._waiting.clear()
+        for item in waiting:
+            self._hand_back(item)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
         await self.subscription.close()
 
-    def _on_delivery(self, session: Session, message: DeliveredMessage) -> None:
-        # In a task of its own: aiormq cancels its callbacks when the channel drops, and the effect may be half done.
-        task = asyncio.create_task(self._settle(session, message))
-        self._in_hand[task] = None
-        task.add_done_callback(self._in_hand.pop)
+    async def _until_none_in_hand(self) -> None:
+        while self._in_hand or self._settling:
+            self._none_in_hand.clear()
+            if self._settling:
+                await asyncio.wait(self._settling)
+            else:
+                await self._none_in_hand.wait()
 
-    async def _settle(self, session: Session, message: DeliveredMessage) -> None:
+    def _on_delivery(self, session: Session, message: DeliveredMessage) -> None:
         tag = message.delivery_tag
         assert tag is not None
         if (probe_id := probe_of(message)) is not None:
             answer = ProbeAnswered(probe_id=probe_id, worker=self._reporter.worker)
-            if await self._until_open_or_done(session, partial(self._reporter.tell, PROBED_TYPE, answer)):
-                session.acks.finished(tag)
+            self._settle_by(session, tag, partial(self._reporter.tell, PROBED_TYPE, answer))
             return
         try:
-            delivery = JobMessage.parse(message)
-            job = delivery.job_of(self._work.job)
+            delivery, job = JobMessage.parse_for(self._work.job, message)
         except Unparsable as exc:
             log.warning("job_unparsable", queue=self._work.name, error=exc.detail)
-            if await self._until_open_or_done(session, partial(self._park, message, exc.detail)):
-                session.acks.finished(tag)
+            self._settle_by(session, tag, partial(self._park, message, exc.detail))
             return
-        self._hold(delivery)
-        with bound_contextvars(
-            job_id=str(delivery.envelope.id),
-            type=self._work.type,
-            attempt=delivery.attempt,
-            message_id=str(delivery.envelope.id),
-        ):
+        item = _InHand(session, tag, delivery, job)
+        self._in_hand.add(item)
+        if self._quarantine.awaits_word_on(delivery.envelope.id):
+            self._beside(self._once_told(item))
+        else:
+            self._enqueue(item)
+
+    async def _once_told(self, item: _InHand) -> None:
+        """Let a suspect wait for the ledger's word beside the slots: it must not keep other jobs from running."""
+        try:
+            await self._quarantine.word_on(item.delivery.envelope.id)
+        except asyncio.CancelledError:
+            self._hand_back(item)
+            raise
+        self._enqueue(item)
+
+    def _enqueue(self, item: _InHand) -> None:
+        self._waiting.append(item)
+        if len(self._slots) < self._work.concurrency:
+            # In a task of its own: the effect may be half done when the channel drops.
+            self._slots.add(asyncio.create_task(self._slot()))
+
+    async def _slot(self) -> None:
+        try:
+            await self._work_off()
+        finally:
+            # Here and not in a callback, which runs a turn later: what comes in between would wait for nobody.
+            task = asyncio.current_task()
+            assert task is not None
+            self._slots.discard(task)
+
+    async def _work_off(self) -> None:
+        """Take one job after another until none waits."""
+        turn_ends_at = time.monotonic() + TURN_SECONDS
+        while self._waiting:
+            item = self._waiting.popleft()
+            # Set over and over in the task's own context: cheaper than bound and unbound for each.
+            job_id = str(item.delivery.envelope.id)
+            bind_contextvars(job_id=job_id, type=self._work.type, attempt=item.delivery.attempt, message_id=job_id)
             try:
-                await self._quarantine.word_on(delivery.envelope.id)
-                async with self._slots:
-                    publishes = self._unrun(delivery)
-                    if publishes is None:
-                        if self.subscription.is_paused and session.is_open:
-                            session.requeue(tag)
-                            return
-                        publishes = await self._attempt(delivery, job)
+                if not self._is_settled_unrun(item):
+                    await self._attempt(item)
             except asyncio.CancelledError:
                 # Only at shutdown, out of grace: another worker takes it over as it was.
-                if session.is_open:
-                    await session.requeue(tag)
+                if (handing_back := self._hand_back(item)) is not None:
+                    await handing_back
                 raise
-            if await self._until_open_or_done(session, publishes):
-                session.acks.finished(tag)
+            if time.monotonic() > turn_ends_at:  # handlers that never wait must not keep the loop from its heartbeat
+                await asyncio.sleep(0)
+                turn_ends_at = time.monotonic() + TURN_SECONDS
 
-    def _unrun(self, delivery: JobMessage) -> Callable[[], Awaitable[None]] | None:
-        """What settles a delivery that is not to be run, by what was told while it waited; None for one that is."""
-        match self._controls.verdict(delivery.envelope.id, delivery.fence):
+    def _is_settled_unrun(self, item: _InHand) -> bool:
+        """Whether the delivery is not to be run, by what was told while it waited; then it is settled as was told."""
+        match self._controls.verdict(item.delivery.envelope.id, item.delivery.fence):
             case Verdict.DROP:
-                log.info("job_dropped", fence=delivery.fence)
-                return _nothing
+                log.info("job_dropped", fence=item.delivery.fence)
+                self._acknowledge(item)
             case Verdict.PARK:
                 log.warning("job_parked", why=KILLED_ITS_WORKER)
-                return partial(delivery.publish_dead, self._publisher, KILLED_ITS_WORKER)
+                park = partial(item.delivery.publish_dead, self._publisher, KILLED_ITS_WORKER)
+                self._settle_by(item.session, item.tag, park, item)
             case None if self.breaker.is_open:
                 error = DependencyDown("Not begun, since what jobs of this type depend on is away.")
-                return self._settling(delivery, self._decide(delivery, error), error, None, utc_now(), 0)
+                self._report(item, error, None, utc_now(), 0)
+            case None if self.subscription.is_paused:
+                self._hand_back(item)
             case None:
-                return None
+                return False
+        return True
+
+    def _acknowledge(self, item: _InHand) -> None:
+        if item.session.is_open:  # else it is delivered again anyway
+            item.session.acks.finished(item.tag)
+        self._let_go(item)
+
+    def _hand_back(self, item: _InHand) -> asyncio.Future[None] | None:
+        self._let_go(item)
+        return item.session.requeue(item.tag) if item.session.is_open else None
+
+    def _let_go(self, item: _InHand) -> None:
+        self._in_hand.discard(item)
+        if not self._in_hand:
+            self._none_in_hand.set()
+
+    def _settle_by(
+        self, session: Session, tag: int, step: Callable[[], Awaitable[None]], item: _InHand | None = None
+    ) -> None:
+        """Acknowledge a delivery once `step` is done, in a task of its own."""
+
+        async def settle() -> None:
+            if await self._until_open_or_done(session, step):
+                session.acks.finished(tag)
+            if item is not None:
+                self._let_go(item)
+
+        self._beside(settle())
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     def _measure(self, run_seconds: float) -> None:
         """Fit the prefetch to how long jobs of this type run, at most once a second and only for a clear change."""
@@ -216,88 +329,78 @@ class WorkConsumer:
             self._prefetch, self._prefetch_at = wanted, now
             self._refitting = asyncio.create_task(self.follow_controls())
 
-    def _hold(self, delivery: JobMessage) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._in_hand[task] = HeldAttempt(job_id=delivery.envelope.id, fence=delivery.fence, attempt=delivery.attempt)
-
-    async def _attempt(self, delivery: JobMessage, job: Job) -> Callable[[], Awaitable[None]]:
-        """Run the handler once; return the publishes that settle it, which may be called again if not confirmed."""
+    async def _attempt(self, item: _InHand) -> None:
+        """Run the handler once and begin to settle."""
+        delivery = item.delivery
         place = await self._quarantine.enter(delivery.envelope.id, self._work.type, delivery.fence, delivery.attempt)
         started_at, clock = utc_now(), time.monotonic()
         try:
-            error, result = await self._run(delivery, job, started_at)
+            error, result = await self._run(item, started_at, clock)
         finally:
             self._quarantine.leave(place)
         run_seconds = time.monotonic() - clock
-        self._measure(run_seconds)
+        if error is None:  # how soon an attempt fails says nothing of how long the job takes
+            self._measure(run_seconds)
         self.breaker.met(error)
-        disposition = self._decide(delivery, error)
-        return self._settling(delivery, disposition, error, result, started_at, round(run_seconds * 1000))
+        self._report(item, error, result, started_at, round(run_seconds * 1000))
 
-    def _decide(self, delivery: JobMessage, error: Exception | None) -> Disposition:
+    def _report(
+        self, item: _InHand, error: Exception | None, result: JsonValue, started_at: datetime, run_ms: int
+    ) -> None:
+        """Say what became of an attempt, and settle it: the report first, then what the disposition asks for."""
+        delivery, disposition = item.delivery, self._decide(error, item.delivery)
+        waits = disposition.seconds if isinstance(disposition, (RetryAfter, Postpone)) else None
+        report = AttemptReport(
+            job_id=delivery.envelope.id,
+            job_type=self._work.type,
+            attempt=delivery.attempt,
+            fence=delivery.fence,
+            outcome=_outcome_of(disposition),
+            worker=self._reporter.worker,
+            started_at=started_at,
+            run_ms=run_ms,
+            error=None if error is None else described(error),
+            retry_at=None if waits is None else utc_now() + timedelta(seconds=waits),
+            waits_in_ledger=isinstance(disposition, RetryAfter) and disposition.tier is None,
+            is_spent=not isinstance(disposition, Postpone),
+            result=result,
+        )
+        self._tell(report)
+        self._reporter.submit(report, partial(self._reported, item, report, disposition))
+
+    def _decide(self, error: Exception | None, delivery: JobMessage) -> Disposition:
+        if error is None:
+            return Ack()
         policy = RetryPolicy(delivery.max_attempts, self._tiers[self._work.first_tier :])
         jitter = random.uniform(SHORTEST_JITTER, LONGEST_JITTER)  # noqa: S311 - spreads load, guards nothing
         return decide(error, delivery.attempt, policy, jitter=jitter)
 
-    def _settling(
-        self,
-        delivery: JobMessage,
-        disposition: Disposition,
-        error: Exception | None,
-        result: JsonValue,
-        started_at: datetime,
-        run_ms: int,
-    ) -> Callable[[], Awaitable[None]]:
-        """Say what became of an attempt; return the publishes that make it so."""
-
-        def report(outcome: Outcome, retry_at: datetime | None = None) -> AttemptReport:
-            return AttemptReport(
-                job_id=delivery.envelope.id,
-                job_type=self._work.type,
-                attempt=delivery.attempt,
-                fence=delivery.fence,
-                outcome=outcome,
-                worker=self._reporter.worker,
-                started_at=started_at,
-                run_ms=run_ms,
-                error=None if error is None else described(error),
-                retry_at=retry_at,
-                waits_in_ledger=isinstance(disposition, RetryAfter) and disposition.tier is None,
-                is_spent=not isinstance(disposition, Postpone),
-                result=result,
-            )
-
-        match disposition:
-            case Ack():
-                reported = report(Outcome.COMPLETED)
-            case RetryAfter() | Postpone():
-                reported = report(Outcome.RETRYING, utc_now() + timedelta(seconds=disposition.seconds))
-            case Drop():
-                reported = report(Outcome.CANCELLED)
-            case DeadLetter():
-                reported = report(Outcome.FAILED)
-            case _:
-                assert_never(disposition)
-        self._tell(reported)
-
-        is_told = False
+    def _reported(
+        self, item: _InHand, report: AttemptReport, disposition: Disposition, failure: Exception | None
+    ) -> None:
+        """The ledger's queue has the report, or could not be reached: go on from there."""
+        if failure is None and isinstance(disposition, (Ack, Drop)):
+            self._acknowledge(item)
+            return
+        is_told = failure is None
 
         async def publishes() -> None:
             nonlocal is_told
             if not is_told:  # called again when the publish below was not confirmed
-                await self._reporter.send(reported)
+                await self._reporter.send(report)
                 is_told = True
             if isinstance(disposition, RetryAfter) and disposition.tier is not None:
-                await delivery.publish_retry(self._publisher, disposition)
+                await item.delivery.publish_retry(self._publisher, disposition)
             elif isinstance(disposition, Postpone):
-                await delivery.publish_postponed(self._publisher, disposition)
+                await item.delivery.publish_postponed(self._publisher, disposition)
             elif isinstance(disposition, DeadLetter):
-                await delivery.publish_dead(self._publisher, disposition.reason)
+                await item.delivery.publish_dead(self._publisher, disposition.reason)
 
-        return publishes
+        self._settle_by(item.session, item.tag, publishes, item)
 
-    async def _run(self, delivery: JobMessage, job: Job, started_at: datetime) -> tuple[Exception | None, JsonValue]:
+    async def _run(self, item: _InHand, started_at: datetime, clock: float) -> tuple[Exception | None, JsonValue]:
+        delivery, task = item.delivery, asyncio.current_task()
+        assert task is not None
         attempt = Attempt(
             job_id=delivery.envelope.id,
             number=delivery.attempt,
@@ -308,28 +411,42 @@ class WorkConsumer:
             is_cancelled=partial(self._controls.is_cancelled, delivery.envelope.id, delivery.fence),
         )
         limit_seconds = delivery.timeout_ms / 1000
-        limit = asyncio.timeout(limit_seconds)
-        started = asyncio.get_running_loop().call_later(
-            STARTED_AFTER_SECONDS, self._report_started, delivery, started_at
-        )
+        running = _Running(delivery, task, started_at, clock, clock + limit_seconds)
+        self._running.add(running)
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look)
+        error: Exception | None = None
+        result: JsonValue = None
         try:
-            async with limit:
-                return None, kept_result(await self._handler(job, attempt))
+            result = kept_result(await self._handler(item.job, attempt))
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # shutdown, out of grace
+            if running.is_over_limit and task.cancelling() == 1:
+                error = AttemptTimeout(f"not done after {limit_seconds:g} s")
+            elif task.cancelling():  # shutdown, out of grace
                 raise
-            return HandlerCancelled("something the handler waited for was cancelled"), None
-        except TimeoutError as exc:
-            if limit.expired():
-                return AttemptTimeout(f"not done after {limit_seconds:g} s"), None
-            return exc, None
+            else:
+                error = HandlerCancelled("something the handler waited for was cancelled")
         except Exception as exc:
             if not isinstance(exc, AppError):
                 log.exception("handler_bug")
-            return exc, None
+            error = exc
         finally:
-            started.cancel()
+            self._running.discard(running)
+            if running.is_over_limit:
+                task.uncancel()
+        return error, result
+
+    def _look(self) -> None:
+        """Look after all that runs: tell what takes long enough to be seen, end what is over its limit."""
+        now = time.monotonic()
+        for running in self._running:
+            if not running.is_told and now - running.clock >= STARTED_AFTER_SECONDS:
+                running.is_told = True
+                self._report_started(running.delivery, running.started_at)
+            if not running.is_over_limit and now >= running.ends_at:
+                running.is_over_limit = True
+                running.task.cancel()
+        self._watch = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look) if self._running else None
 
     def _report_started(self, delivery: JobMessage, started_at: datetime) -> None:
         report = AttemptReport(
@@ -341,13 +458,11 @@ class WorkConsumer:
             worker=self._reporter.worker,
             started_at=started_at,
         )
-        # Nobody waits for it: if it is lost, the final report says the same and more.
-        task = asyncio.ensure_future(self._reporter.send(report))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._reporter.submit(report, _nobody_waits)
 
     def _tell(self, report: AttemptReport) -> None:
-        ATTEMPTS.labels(report.job_type, report.outcome if report.is_spent else "postponed").inc()
-        RUN_SECONDS.labels(report.job_type).observe(report.run_ms / 1000)
+        self._ended[report.outcome if report.is_spent else POSTPONED].inc()
+        self._took.observe(report.run_ms / 1000)
         tell = log.info if report.error is None else log.warning
         tell(
             "job_attempt",
@@ -381,5 +496,19 @@ class WorkConsumer:
         )
 
 
-async def _nothing() -> None:
-    """What settles a copy that is dropped: only its ack."""
+def _outcome_of(disposition: Disposition) -> Outcome:
+    match disposition:
+        case Ack():
+            return Outcome.COMPLETED
+        case RetryAfter() | Postpone():
+            return Outcome.RETRYING
+        case Drop():
+            return Outcome.CANCELLED
+        case DeadLetter():
+            return Outcome.FAILED
+        case _:
+            assert_never(disposition)
+
+
+def _nobody_waits(_: Exception | None) -> None:
+    """If a report of a start is lost, the final report says the same and more."""

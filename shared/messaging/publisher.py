@@ -46,13 +46,15 @@ class Publisher:
         priority: int = 0,
         headers: Mapping[str, int | str] | None = None,
         expiration_ms: int | None = None,
+        body: bytes | None = None,
     ) -> None:
         """Publish an event or a job; returns once the broker has it in every queue it belongs to, on disk.
 
-        `priority` is the wire's (5 is the highest). Raises `NotConfirmed` otherwise.
+        `priority` is the wire's (5 is the highest); `body` is the envelope's JSON where the caller has it already.
+        Raises `NotConfirmed` otherwise.
         """
         await self.publish_body(
-            envelope.model_dump_json(exclude_none=True).encode(),
+            envelope.model_dump_json(exclude_none=True).encode() if body is None else body,
             exchange=exchange,
             routing_key=routing_key,
             properties=Basic.Properties(

@@ -42,6 +42,10 @@ class Quarantine:
         for attempt in crash.attempts:
             self._controls.suspect_until_told(attempt.job_id, crash.id)
 
+    def awaits_word_on(self, job_id: UUID) -> bool:
+        """Whether the ledger is yet to say what becomes of a job that this slot crashed with."""
+        return self._controls.awaited(job_id) is not None
+
     async def word_on(self, job_id: UUID) -> None:
         """Wait until the ledger has said what becomes of a job that this slot crashed with; others return at once."""
         if (told := self._controls.awaited(job_id)) is not None:

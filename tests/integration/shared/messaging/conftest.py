@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -111,11 +111,11 @@ class Bench:
         self.vhost.management.call("DELETE", "queues", self.vhost.name, queue)
 
 
-def a_job(job: Job, **numbers: int) -> JobMessage:
+def a_job(job: Job, **numbers: Any) -> JobMessage:
     """A message as the ledger makes it."""
     envelope = Envelope(id=new_id(), source="jobs", type=job.type, time=utc_now(), data=job.model_dump(mode="json"))
-    given = {"priority": 2, "attempt": 1, "max_attempts": 3, "fence": 1, "timeout_ms": 10_000, **numbers}
-    return JobMessage(envelope=envelope, **given)
+    plain = JobMessage(envelope=envelope, priority=2, attempt=1, max_attempts=3, fence=1, timeout_ms=10_000)
+    return replace(plain, **numbers)
 
 
 def data_of(message: dict[str, Any]) -> dict[str, Any]:

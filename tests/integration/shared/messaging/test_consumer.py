@@ -102,7 +102,6 @@ async def test_what_cannot_be_read_is_parked_with_its_reason_and_blocks_nobody(b
         _envelope("cleanup-cache", "{}"): "in the queue of",
         _envelope("no-such-job", "{}"): "in the queue of",
         _envelope("check-low-stock", '{"due_at": 5}'): "due_at",
-        _envelope("check-low-stock", '{"x": 100000000000000000000000000000}'): "64-bit",
     }
     ours = {"souk-attempt": 1, "souk-max-attempts": 3, "souk-fence": 1, "souk-timeout-ms": 1000}
     for body, reason in bad.items():

@@ -5,6 +5,8 @@ import time
 from uuid import UUID
 
 from shared.contracts import jobs
+from shared.contracts.reports import Outcome
+from shared.errors import Unavailable
 from shared.messaging.attempt import Attempt
 from shared.messaging.topology import CHECK_LOW_STOCK
 from tests.eventually import eventually
@@ -53,3 +55,24 @@ async def test_urgent_work_at_four_fifths_of_capacity_lets_the_rest_finish(bench
         count = await urgent_for_as_long(patient)
         await eventually(lambda: len(done) == count + len(patient))
     assert CHECK_LOW_STOCK.concurrency == 1
+
+
+async def test_a_retry_keeps_its_priority(bench: Bench) -> None:
+    """It comes back from the retry queue before what was less urgent and never waited there."""
+    order: list[tuple[UUID, int]] = []
+
+    async def work(job: jobs.CheckLowStock, attempt: Attempt) -> None:
+        order.append((attempt.job_id, attempt.number))
+        if attempt.job_id == urgent and attempt.number == 1:
+            raise Unavailable("away")
+        await asyncio.sleep(0.1)
+
+    urgent = await bench.order(priority=1)
+    late = [await bench.order(priority=4) for _ in range(40)]
+    async with bench.working({jobs.CheckLowStock: work}):
+        reports = await bench.reported(1)
+        await eventually(lambda: (urgent, 2) in order, 20)
+        assert order[0] == (urgent, 1)
+        assert order[-1] == (urgent, 2)
+        assert (late[-1], 1) not in order
+    assert reports[0].outcome is Outcome.RETRYING
