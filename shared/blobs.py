@@ -19,10 +19,12 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
-from shared.errors import NotFound, Unavailable
+from shared.errors import DependencyDown, NotFound, Unavailable
 
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*")
 _MAX_KEY_CHARS: Final = 300
+PROBE_KEY: Final = "is-the-store-there"
+PROBE_SECONDS: Final = 5.0
 _CONTENT_TYPES: Final = {
     "avif": "image/avif",
     "csv": "text/csv; charset=utf-8",
@@ -40,6 +42,10 @@ class BlobNotFound(NotFound):
     """No object has this key, or the key is not one of ours."""
 
     code = "blob_not_found"
+
+
+class ObjectStoreDown(DependencyDown):
+    """The store itself is away, full or read-only: it refuses a harmless question of ours too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class Blobs:
     """The objects of one installation. Made by `open_blobs`; safe to share between tasks.
 
     A method given a key that could not be ours (`..`, a leading slash, odd characters) behaves as if there was no such
-    object; `put` refuses it with `ValueError`. Every method raises `Unavailable` when the store does not answer.
+    object; `put` refuses it with `ValueError`. Every method raises `Unavailable` when the store does not answer, and
+    `ObjectStoreDown` when that is not this object's doing. A folder that is gone is such a store, not an empty one.
     """
 
     def __init__(self, store: ObjectStore, *, local_root: Path | None = None) -> None:
@@ -87,11 +94,12 @@ class Blobs:
         # obstore's LocalStore refuses attributes; there the extension says the type.
         attributes = {"Content-Type": content_type or content_type_of(key)} if self._local_root is None else None
         try:
+            await self._check_root()
             await self._store.put_async(key, content, attributes=attributes)
             if self._local_root is not None:
                 await asyncio.to_thread(_sync, self._local_root, key)
         except (BaseError, OSError) as exc:
-            raise Unavailable(f"The object store did not take {key}.") from exc
+            raise await self._blamed(f"The object store did not take {key}.", writing=True) from exc
 
     async def get(self, key: str) -> bytes:
         """Read a whole object. Raises `BlobNotFound`."""
@@ -99,9 +107,10 @@ class Blobs:
             answer = await self._store.get_async(_known(key))
             return bytes(await answer.bytes_async())
         except FileNotFoundError as exc:
+            await self._check_root()
             raise BlobNotFound(f"There is no object {key}.") from exc
         except (BaseError, OSError) as exc:
-            raise Unavailable(f"The object store did not give {key}.") from exc
+            raise await self._blamed(f"The object store did not give {key}.") from exc
 
     async def head(self, key: str) -> BlobHead | None:
         """What is known of an object, or None if there is none."""
@@ -110,9 +119,10 @@ class Blobs:
         try:
             meta = await self._store.head_async(key)
         except FileNotFoundError:
+            await self._check_root()
             return None
         except (BaseError, OSError) as exc:
-            raise Unavailable(f"The object store did not answer for {key}.") from exc
+            raise await self._blamed(f"The object store did not answer for {key}.") from exc
         return BlobHead(key, meta["size"], meta["e_tag"], meta["last_modified"])
 
     async def exists(self, key: str) -> bool:
@@ -127,7 +137,7 @@ class Blobs:
             with suppress(FileNotFoundError):
                 await self._store.delete_async(key)
         except (BaseError, OSError) as exc:
-            raise Unavailable(f"The object store did not delete {key}.") from exc
+            raise await self._blamed(f"The object store did not delete {key}.", writing=True) from exc
 
     async def stream(self, key: str, *, chunk_bytes: int = 256 * 1024) -> AsyncIterator[bytes]:
         """Read an object piece by piece. Raises `BlobNotFound` before the first piece, `Unavailable` at any."""
@@ -136,9 +146,29 @@ class Blobs:
             async for piece in answer.stream(min_chunk_size=chunk_bytes):
                 yield bytes(piece)
         except FileNotFoundError as exc:
+            await self._check_root()
             raise BlobNotFound(f"There is no object {key}.") from exc
         except (BaseError, OSError) as exc:
-            raise Unavailable(f"The object store did not give {key}.") from exc
+            raise await self._blamed(f"The object store did not give {key}.") from exc
+
+    async def _check_root(self) -> None:
+        """Raise `ObjectStoreDown` when the folder of a local store is gone: an unmounted disk has no objects either."""
+        if self._local_root is not None and not await asyncio.to_thread(self._local_root.is_dir):
+            raise ObjectStoreDown("The folder of the object store is gone.")
+
+    async def _blamed(self, detail: str, *, writing: bool = False) -> Unavailable:
+        """The error for a call that failed: the store is down when it fails at an object of no meaning as well."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                if writing:
+                    await self._store.put_async(PROBE_KEY, b"probe")
+                    await self._store.delete_async(PROBE_KEY)
+                else:
+                    with suppress(FileNotFoundError):
+                        await self._store.head_async(PROBE_KEY)
+        except (BaseError, OSError):  # a time-out is one
+            return ObjectStoreDown(detail)
+        return Unavailable(detail)
 
 
 @asynccontextmanager

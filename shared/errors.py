@@ -99,5 +99,3 @@ class DependencyDown(Unavailable):
     Raised only where the very asking failed, never for one mailbox or one object: whoever asks next fares no better.
     A worker stops taking jobs of that type, burns no attempt, and tries one now and then (`shared.messaging.breaker`).
     """
-
-    code = "dependency_down"

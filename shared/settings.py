@@ -150,6 +150,9 @@ class ServiceSettings(Environment):
     """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
     grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0
     """How long work in hand may take to finish after SIGTERM."""
+    state_dir: Path | None = None
+    """A folder of this process's own that outlives it: the crash journal of a worker. Without one a job that kills its
+    worker is never counted, and so never parked."""
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

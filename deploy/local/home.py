@@ -49,11 +49,16 @@ class Home:
         """The object store."""
         return self.folder / "blobs"
 
+    @property
+    def state(self) -> Path:
+        """A folder for each process that keeps something small over its restarts."""
+        return self.folder / "state"
+
     def prepare(self) -> None:
         """Make the folders that must exist before anything starts."""
         for folder in (self.folder, self.secrets):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.logs, self.mail, self.blobs):
+        for folder in (self.logs, self.mail, self.blobs, self.state):
             folder.mkdir(exist_ok=True)
 
     @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from deploy.local.ports import free_ports
 from deploy.local.supervisor import Program
+from shared.messaging.topology import WORK
 
 PREFERRED_GATEWAY_PORT = 8080
 RETRIES = "SOUK_RETRY_TIERS"
@@ -105,6 +106,8 @@ class Wiring:
     common: Mapping[str, str]
     base: Mapping[str, str]
     urls: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    """Where each worker has a folder of its own, by its name: a restarted one finds its crash journal there."""
 
 
 def replicas_of(
@@ -154,6 +157,8 @@ def environment_of(replica: Replica, wiring: Wiring) -> dict[str, str]:
         "SOUK_OPS_PORT": str(replica.ops_port),
         **{name: wiring.common[name] for name in plan.reads},
     }
+    if wiring.state and any(work.reader == plan.name for work in WORK):
+        environment["SOUK_STATE_DIR"] = f"{wiring.state}/{replica.name}"
     if plan.schema:
         environment[f"SOUK_{plan.schema.upper()}_DATABASE_URL"] = wiring.database_urls[plan.schema]
     if plan.serves:

@@ -309,6 +309,7 @@ def _wiring(
         database_urls=database_urls,
         keys={each: kept_secret(home.secrets / f"{each}-key") for each in SERVICES},
         urls=urls,
+        state=str(home.state),
         common={
             "SOUK_RETRY_TIERS": settings.retry_tiers,
             "SOUK_BLOBS_URL": home.blobs.as_uri(),

@@ -97,6 +97,7 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
                 worker="catalog-worker",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
+                state_dir=settings.state_dir,
             )
         )
         checks = {"database": database_answers(pool), "broker": all_consuming((hearing, *working_on))}

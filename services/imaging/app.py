@@ -37,6 +37,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
                 worker="imaging",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
+                state_dir=settings.state_dir,
             )
         )
         await stack.enter_async_context(operations_port(settings, {"broker": all_consuming(consuming)}))

@@ -12,7 +12,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from yarl import URL
 
-from services.notifier.errors import ContactsUnavailable
+from services.notifier.errors import CatalogDown, ContactsUnavailable
 from services.notifier.models import Contact
 from shared.ids import new_id
 from shared.web.identity import HEADER, NOBODY, Identity, Role, sign
@@ -112,6 +112,8 @@ class CatalogContacts:
                 found = _Answer.model_validate_json(await answer.read())
         except TimeoutError as exc:
             raise ContactsUnavailable(f"The catalog did not answer within {CALL_SECONDS:g} s.") from exc
+        except aiohttp.ClientConnectorError as exc:
+            raise CatalogDown(f"The catalog cannot be reached: {exc!r}") from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise ContactsUnavailable(f"The catalog cannot be reached: {exc!r}") from exc
         except ValidationError as exc:

@@ -1,6 +1,6 @@
 """What the notifier raises on purpose."""
 
-from shared.errors import AppError, InvalidInput, NotFound, Unavailable
+from shared.errors import AppError, DependencyDown, InvalidInput, NotFound, Unavailable
 
 
 class UnknownLetter(NotFound):
@@ -30,6 +30,14 @@ class MailUnavailable(Unavailable):
     code = "mail_unavailable"
 
 
+class MailServerDown(MailUnavailable, DependencyDown):
+    """Nobody's mail passes, whatever it is: no connection to be had, or our sign-in or sender is refused.
+
+    The type is paused until a mail passes. Not raised once the server has heard of one mail's recipient: what ends
+    the dialogue then may be that mail's doing, and spends its attempt.
+    """
+
+
 class AnswerLost(MailUnavailable):
     """The connection went while the content was under way: the server may have taken it all the same.
 
@@ -43,6 +51,10 @@ class ContactsUnavailable(Unavailable):
     """The catalog did not say who is meant: it is away, or does not accept our key. The next attempt asks again."""
 
     code = "contacts_unavailable"
+
+
+class CatalogDown(ContactsUnavailable, DependencyDown):
+    """No connection to the catalog is to be had: nobody's mail can be addressed."""
 
 
 class MailboxDeferred(Unavailable):

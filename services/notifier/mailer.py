@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from typing import Self
 import aiosmtplib
 from pydantic import SecretStr
 
-from services.notifier.errors import AnswerLost, MailboxDeferred, MailboxRejected, MailUnavailable
+from services.notifier.errors import AnswerLost, MailboxDeferred, MailboxRejected, MailServerDown, MailUnavailable
 from services.notifier.mime import WIRE
 from services.notifier.models import SmtpAnswer
 from shared.errors import AppError
@@ -33,6 +33,14 @@ class TlsMode(StrEnum):
     NONE = "none"
     STARTTLS = "starttls"
     TLS = "tls"
+
+
+class _Stage(Enum):
+    """How far a message has come: who is to blame for what ends it."""
+
+    CONNECTING = "connecting"
+    TALKING = "talking"
+    CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +87,30 @@ class Mailer:
         """Hand `message` to the server for its one `To` address and return the answer that accepted it.
 
         Raises MailUnavailable (nobody's mail passes now), MailboxDeferred (this one later) and MailboxRejected
-        (this one never). When the connection dies after the content was sent, the server may have taken the
-        message all the same: that MailUnavailable is an AnswerLost, and repeating it may make a second copy with
-        the same Message-ID.
+        (this one never). A MailUnavailable before the server has heard of this mail, or about our sign-in or sender,
+        is a MailServerDown: the next mail fares no better. When the connection dies after the content was sent, the
+        server may have taken the message all the same: that MailUnavailable is an AnswerLost, and repeating it may
+        make a second copy with the same Message-ID.
         """
-        is_under_way = False
+        stage = _Stage.CONNECTING
         sender, recipient = _only_address(message, "From"), _only_address(message, "To")
         try:
             async with asyncio.timeout(self._server.timeout_seconds), self._connection(sender.domain) as smtp:
+                stage = _Stage.TALKING
                 options = await _options(smtp, sender, recipient)
                 encoding = "utf-8" if options else "ascii"
                 await smtp.mail(sender.addr_spec, options=options, encoding=encoding)
                 await smtp.rcpt(recipient.addr_spec, encoding=encoding)
-                is_under_way = True
+                stage = _Stage.CONTENT
                 answer = await smtp.data(message.as_bytes(policy=WIRE.clone(utf8=bool(options))))
                 return _answer(answer.code, answer.message, recipient)
         except aiosmtplib.SMTPResponseException as exc:
             refusal = _answer(exc.code, exc.message, recipient)
-            raise _named(exc, refusal) from exc
+            raise _named(exc, refusal, stage) from exc
         except TimeoutError as exc:
-            raise _gone(
-                f"The mail server did not answer within {self._server.timeout_seconds:g} s.", is_under_way
-            ) from exc
+            raise _gone(f"The mail server did not answer within {self._server.timeout_seconds:g} s.", stage) from exc
         except (aiosmtplib.SMTPException, OSError) as exc:
-            raise _gone(f"The mail server cannot be reached: {_brief(str(exc), recipient)}", is_under_way) from exc
+            raise _gone(f"The mail server cannot be reached: {_brief(str(exc), recipient)}", stage) from exc
 
     @asynccontextmanager
     async def _connection(self, local_hostname: str) -> AsyncIterator[aiosmtplib.SMTP]:
@@ -164,19 +172,27 @@ class Mailer:
         return smtp
 
 
-def _gone(detail: str, is_under_way: bool) -> MailUnavailable:
+def _gone(detail: str, stage: _Stage) -> MailUnavailable:
     """What a lost connection means: before the content nothing was sent, after it nobody can tell."""
-    return AnswerLost(f"{detail} The mail may have been taken.") if is_under_way else MailUnavailable(detail)
+    match stage:
+        case _Stage.CONNECTING:
+            return MailServerDown(detail)
+        case _Stage.TALKING:
+            return MailUnavailable(detail)
+        case _Stage.CONTENT:
+            return AnswerLost(f"{detail} The mail may have been taken.")
 
 
-def _named(exc: aiosmtplib.SMTPResponseException, refusal: SmtpAnswer) -> AppError:
+def _named(exc: aiosmtplib.SMTPResponseException, refusal: SmtpAnswer, stage: _Stage) -> AppError:
     """What a refusing answer means for whoever wants the message sent."""
     if isinstance(exc, aiosmtplib.SMTPAuthenticationError):
-        return MailUnavailable(f"The mail server does not accept our sign-in: {refusal}")
+        return MailServerDown(f"The mail server does not accept our sign-in: {refusal}")
     if refusal.code == AUTHENTICATION_REQUIRED:
-        return MailUnavailable(f"The mail server wants a sign-in: {refusal}")
+        return MailServerDown(f"The mail server wants a sign-in: {refusal}")
     if isinstance(exc, aiosmtplib.SMTPSenderRefused):
-        return MailUnavailable(f"The mail server does not accept our sender address: {refusal}")
+        return MailServerDown(f"The mail server does not accept our sender address: {refusal}")
+    if stage is _Stage.CONNECTING:
+        return MailServerDown(f"The mail server does not work for us now: {refusal}")
     if refusal.code == CLOSING or not isinstance(exc, MESSAGE_REFUSED):
         return MailUnavailable(f"The mail server does not work for us now: {refusal}")
     if 500 <= refusal.code < 600:

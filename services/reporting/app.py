@@ -64,6 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
                 worker="reporting",
                 tiers=settings.tiers,
                 grace_seconds=settings.grace_seconds,
+                state_dir=settings.state_dir,
             )
         )
         checks = {"database": database_answers(pool), "broker": all_consuming([events_read, *jobs_read])}

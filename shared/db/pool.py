@@ -10,7 +10,7 @@ import orjson
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.encoding import to_json
-from shared.errors import Unavailable
+from shared.errors import DependencyDown, Unavailable
 from shared.log import get_logger
 
 log = get_logger(__name__)
@@ -84,10 +84,19 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection of the pool, for single statements. Raises `Unavailable` when the database is away."""
+    """A connection of the pool, for single statements. Raises `Unavailable` when the database is away.
+
+    It is `DependencyDown` only where no connection could be had: one that is lost later, or a statement over its time,
+    may be the doing of whoever uses it.
+    """
+    error: type[Unavailable] = DependencyDown
     try:
         async with pool.acquire(timeout=CONNECT_SECONDS) as acquired:
+            error = Unavailable
             yield acquired
     except DATABASE_GONE as exc:
         log.warning("database_unavailable", error=repr(exc))
-        raise Unavailable("The database did not answer.", retry_after_seconds=1) from exc
+        if error is Unavailable and isinstance(exc, TimeoutError):
+            # What made this link silent made the others so: without this each would cost a statement its whole time.
+            await pool.expire_connections()
+        raise error("The database did not answer.", retry_after_seconds=1) from exc

@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from services.notifier.errors import MailboxDeferred, MailboxRejected, MailUnavailable
+from services.notifier.errors import MailboxDeferred, MailboxRejected, MailServerDown, MailUnavailable
 from services.notifier.mailer import Mailer, MailServer, TlsMode
 from services.notifier.mime import message_for
 from services.notifier.models import Contact, SmtpAnswer
-from shared.errors import AppError
+from shared.errors import AppError, DependencyDown
 from tests.golden import kept_mails as mails
 from tests.integration.notifier.smtp_sink import Sink, serving
 
@@ -93,10 +93,29 @@ async def test_each_refusal_has_its_name(sink: Sink, reply: str, error: type[App
     assert sink.taken == []
 
 
+@pytest.mark.parametrize("reply", ["421 4.3.2 shutting down", "451 4.7.1 greylisted, come back"])
+async def test_what_befalls_one_mail_is_not_taken_for_the_server_being_down(sink: Sink, reply: str) -> None:
+    sink.replies["ada@example.com"] = reply
+    with pytest.raises(AppError) as refusal:
+        await send(sink.server)
+    assert not isinstance(refusal.value, DependencyDown)
+
+
+async def test_a_server_that_greets_with_421_is_down() -> None:
+    async def busy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"421 4.3.2 too busy\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(busy, "127.0.0.1", 0) as listener:
+        with pytest.raises(MailServerDown):
+            await send(MailServer("127.0.0.1", listener.sockets[0].getsockname()[1], timeout_seconds=5))
+
+
 @pytest.mark.parametrize("reply", ["553 5.1.8 sender not allowed", "451 4.3.0 later"])
 async def test_a_refused_sender_is_our_fault_not_the_recipients(sink: Sink, reply: str) -> None:
     sink.sender_reply = reply
-    with pytest.raises(MailUnavailable, match="sender address"):
+    with pytest.raises(MailServerDown, match="sender address"):
         await send(sink.server)
 
 
@@ -109,7 +128,7 @@ async def test_the_persons_address_is_left_out_of_what_is_told(sink: Sink) -> No
 
 
 async def test_nobody_listening_is_unavailable(sink: Sink, unused_tcp_port: int) -> None:
-    with pytest.raises(MailUnavailable, match="cannot be reached"):
+    with pytest.raises(MailServerDown, match="cannot be reached"):
         await send(replace(sink.server, port=unused_tcp_port))
 
 
@@ -124,7 +143,7 @@ async def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener:
         server = MailServer("127.0.0.1", listener.sockets[0].getsockname()[1], timeout_seconds=0.1)
-        with pytest.raises(MailUnavailable, match=r"within 0\.1 s|cannot be reached"):
+        with pytest.raises(MailServerDown, match=r"within 0\.1 s|cannot be reached"):
             await send(server)
         await left.wait()
 

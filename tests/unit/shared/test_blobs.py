@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.blobs import BlobNotFound, Blobs, content_key, content_type_of, open_blobs
+from shared.blobs import BlobNotFound, Blobs, ObjectStoreDown, content_key, content_type_of, open_blobs
 from shared.errors import Unavailable
 
 NOT_KEYS = [
@@ -88,6 +88,25 @@ async def test_a_store_that_fails_is_unavailable(tmp_path: Path) -> None:
             await blobs.put("originals/ab/abc.jpg", b"content")
     assert failed.value.retryable
     assert str(tmp_path) not in failed.value.detail
+    assert not isinstance(failed.value, ObjectStoreDown)  # one bad place is not the whole store
+
+
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["gone", "no folder any more"])
+async def test_a_folder_that_is_gone_is_a_store_that_is_down_and_not_an_empty_one(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    root = tmp_path / "blobs"
+    async with open_blobs(root.as_uri()) as blobs:
+        await blobs.put("a/b.jpg", b"content")
+        root.rename(tmp_path / "away")
+        if is_replaced:
+            root.touch()
+        for call in (blobs.get("a/b.jpg"), blobs.head("a/b.jpg"), blobs.put("a/c.jpg", b"x")):
+            with pytest.raises(ObjectStoreDown):
+                await call
+        root.unlink(missing_ok=True)
+        (tmp_path / "away").rename(root)
+        assert await blobs.get("a/b.jpg") == b"content"
 
 
 @pytest.mark.parametrize(

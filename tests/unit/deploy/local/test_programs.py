@@ -1,5 +1,7 @@
 """Which process sees what."""
 
+from dataclasses import replace
+
 from deploy.local.programs import BLUEPRINTS, SERVICES, Wiring, environment_of, replicas_of, service_urls
 
 URLS = {service: f"http://127.0.0.1/{service}" for service in SERVICES}
@@ -66,6 +68,14 @@ def test_replicas_share_a_sign_in_but_no_ports() -> None:
     assert [each.name for each in replicas if each.blueprint.name == "imaging"] == ["imaging", "imaging-2", "imaging-3"]
     assert len({each["SOUK_AMQP_URL"] for each in imaging}) == 1
     assert len({each["SOUK_OPS_PORT"] for each in imaging}) == 3
+
+
+def test_each_worker_has_a_state_folder_of_its_own_and_nobody_else_has_one() -> None:
+    wiring = replace(WIRING, state="/state")
+    folders = {each.name: environment_of(each, wiring).get("SOUK_STATE_DIR") for each in replicas_of({"imaging": 2})}
+    assert {name: folder for name, folder in folders.items() if folder} == {
+        name: f"/state/{name}" for name in ("ledger", "catalog-worker", "notifier", "imaging", "imaging-2", "reporting")
+    }
 
 
 def test_a_service_is_found_at_its_first_replica() -> None:
