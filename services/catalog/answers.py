@@ -1,6 +1,7 @@
 """How the catalog's routes read places in lists and write answers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
 
@@ -70,14 +71,18 @@ def answer_page(
     *,
     shape: Callable[[T], Mapping[str, Any]],
     position: Callable[[T], Position],
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> web.Response:
-    """One page of a list. `found` has up to `query.limit + 1` items: the one too many says that there is more."""
+    """One page of a list, with what else there is `beside` its items.
+
+    `found` has up to `query.limit + 1` items: the one too many says that there is more.
+    """
     shown = found[: query.limit]
     following, headers = None, {}
     if len(found) > query.limit:
         following = request.app[CURSORS].write(_scope(request, query), position(shown[-1]))
         headers["Link"] = f'<{request.rel_url.update_query(cursor=following)}>; rel="next"'
-    return answer({"items": [shape(item) for item in shown], "next": following}, headers=headers)
+    return answer({"items": [shape(item) for item in shown], "next": following, **beside}, headers=headers)
 
 
 def _scope(request: web.Request, query: PageQuery) -> str:

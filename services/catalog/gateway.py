@@ -14,6 +14,7 @@ from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles, SignI
 from services.catalog.answers import CURSORS
 from services.catalog.approval.routes import ApprovalRoutes
 from services.catalog.approval.usecases import Approval
+from services.catalog.audit_log import AuditLog
 from services.catalog.cache import store as cache_store
 from services.catalog.cache.caches import Caches, HeardOutbox, dropping_middleware
 from services.catalog.cache.epochs import StoredEpochs
@@ -134,7 +135,7 @@ async def open_app(
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
-        app.add_routes(audit_routes.routes(pool))
+        app.add_routes(audit_routes.routes(AuditLog(pool, [upstreams["jobs"]])))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
         app.add_routes(_sync_routes(settings, pool, outbox))
         monitoring = Monitoring(

@@ -47,18 +47,19 @@ class Neighbours:
 
     async def stats(self, asker: Asker) -> dict[str, int]:
         """The jobs by state and the number of active workers."""
-        return (await _heard(self._jobs, JOBS % {"action": "stats"}, StatsAnswer, asker)).stats
+        return (await heard(self._jobs, JOBS % {"action": "stats"}, StatsAnswer, asker)).stats
 
     async def work_health(self, asker: Asker) -> WorkHealth:
         """Who works, what waits and what failed."""
-        return (await _heard(self._jobs, JOBS % {"action": "health"}, HealthAnswer, asker)).health
+        return (await heard(self._jobs, JOBS % {"action": "health"}, HealthAnswer, asker)).health
 
     async def schedules(self, asker: Asker) -> tuple[Task, ...]:
         """The entries of the schedule."""
-        return (await _heard(self._scheduler, SCHEDULES, SchedulesAnswer, asker)).items
+        return (await heard(self._scheduler, SCHEDULES, SchedulesAnswer, asker)).items
 
 
-async def _heard(upstream: Upstream, url: URL, answer: type[A], asker: Asker) -> A:
+async def heard(upstream: Upstream, url: URL, answer: type[A], asker: Asker) -> A:
+    """Ask a service in somebody's name. Raises `Unavailable`, saying how it failed, after a second at most."""
     headers = {
         **upstream.signed(asker.identity, method="GET", path=url.path, request_id=asker.request_id),
         "Accept-Encoding": "identity",

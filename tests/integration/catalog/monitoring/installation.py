@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from services.jobs.audit.routes import routes as audit_routes
 from services.jobs.breakers.store import BreakerStore
 from services.jobs.dead_letters.models import NewLetter
 from services.jobs.dead_letters.store import LetterStore
@@ -141,6 +142,7 @@ def jobs_app(pool: Pool, settings: JobsSettings) -> web.Application:
     """The jobs api."""
     assert settings.jobs_key is not None
     app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
+    app.add_routes(audit_routes(pool))
     app.add_routes(jobs_routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
     return app
 

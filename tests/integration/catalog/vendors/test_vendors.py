@@ -159,6 +159,7 @@ async def test_the_audit_log_is_read_newest_first(admin: Client, gateway: Gatewa
         "id": 0,
         "at": 0,
         "account_id": 0,
+        "service": "catalog",
         "role": "admin",
         "action": "vendor.suspended",
         "object": {"kind": "vendor", "id": str(second)},
