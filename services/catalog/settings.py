@@ -28,8 +28,8 @@ class WorkerSettings(Settings):
         tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')
     ] = ()
     """Where remote pictures and stock sources may be fetched from although the address is not public."""
-    picture_patience_seconds: Annotated[float, Field(gt=0)] = 120.0
-    """How long a picture may be pending before it is asked for again: twice the time limit of its job."""
+    picture_patience_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long a picture may be pending before it is asked for again: one at a time, and all that others overtook."""
 
 
 class GatewaySettings(Settings):

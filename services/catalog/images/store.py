@@ -32,17 +32,33 @@ ASK_AGAIN: Final = """
     -- Wait for another answer.
     UPDATE catalog.images SET status = 'pending', round = round + 1, asked_by = $2, failure = NULL WHERE id = $1
 """
-OVERDUE: Final = """
-    -- Pictures that wait too long for an answer, the longest first, held unless somebody else holds them. $1 and $2
-    -- have, for each round, the id of an event just too young; the last one is for all later rounds. $2 is sooner, and
-    -- counts where one that was asked for later has its answer.
+HAS_OVERDUE: Final = """
+    -- Whether any picture waits that was asked for before an event.
+    SELECT EXISTS (SELECT FROM catalog.images WHERE status = 'pending' AND asked_by < $1)
+"""
+OVERTAKEN: Final = """
+    -- Pictures that have waited long enough while one that was asked for later has its answer, the longest first, held
+    -- unless somebody else holds them. $1 has, for each round, the id of an event just too young; the last one is for
+    -- all later rounds.
     SELECT i.id, i.product_id, i.source, i.round, p.vendor_id
     FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
-    WHERE i.status = 'pending' AND i.asked_by < ($2::uuid[])[1]
-      AND (i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
-           OR (i.asked_by < ($2::uuid[])[least(i.round, cardinality($2::uuid[]))]
-               AND EXISTS (SELECT 1 FROM catalog.images o WHERE o.status = 'ready' AND o.asked_by > i.asked_by)))
-    ORDER BY i.asked_by LIMIT $3 FOR UPDATE OF i SKIP LOCKED
+    WHERE i.status = 'pending' AND i.asked_by < ($1::uuid[])[1]
+      AND i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
+      AND EXISTS (SELECT 1 FROM catalog.images o WHERE o.status = 'ready' AND o.asked_by > i.asked_by)
+    ORDER BY i.asked_by LIMIT $2 FOR UPDATE OF i SKIP LOCKED
+"""
+LONGEST_WAITING: Final = """
+    -- The one picture that has waited longest, and long enough; none while another that was asked for again may still
+    -- be answered. $1 as above.
+    SELECT i.id, i.product_id, i.source, i.round, p.vendor_id
+    FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
+    WHERE i.status = 'pending' AND i.asked_by < ($1::uuid[])[1]
+      AND i.asked_by < ($1::uuid[])[least(i.round, cardinality($1::uuid[]))]
+      AND NOT EXISTS (
+          SELECT 1 FROM catalog.images o WHERE o.status = 'pending' AND o.round > 1
+          AND o.asked_by >= ($1::uuid[])[least(o.round, cardinality($1::uuid[]))]
+      )
+    ORDER BY i.asked_by LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 """
 ASK_ALL_AGAIN: Final = """
     -- Wait for other answers; the pictures still do.
@@ -60,9 +76,11 @@ HOLD_ASKING: Final = """
 """
 READY: Final = """
     -- Take the renditions, once; no row back for a repeated answer. An older round's is as good: a picture keeps its
-    -- source, and with a backlog in front of imaging the answer to the first round comes while a later one waits.
+    -- source, and with a backlog in front of imaging the answer to the first round comes while a later one waits. Then
+    -- the picture's own id stands for the event that was answered: nothing that was asked for since has been overtaken.
     UPDATE catalog.images
-    SET status = 'ready', original_key = $3, width = $4, height = $5, placeholder = $6, renditions = $7, failure = NULL
+    SET status = 'ready', asked_by = CASE WHEN round = $2 THEN asked_by ELSE id END, failure = NULL,
+        original_key = $3, width = $4, height = $5, placeholder = $6, renditions = $7
     WHERE id = $1 AND product_id = $8 AND round >= $2 AND status <> 'ready'
     RETURNING id
 """
@@ -109,11 +127,19 @@ async def ask_again(conn: Connection, image_id: UUID, asked_by: UUID) -> None:
     await conn.execute(ASK_AGAIN, image_id, asked_by)
 
 
-async def overdue(
-    conn: Connection, too_young: Sequence[UUID], *, too_young_if_overtaken: Sequence[UUID], limit: int
-) -> list[Overdue]:
-    """Pictures that wait too long, held until the transaction ends. What is too young is by round, from the first."""
-    return [Overdue(**row) for row in await conn.fetch(OVERDUE, too_young, too_young_if_overtaken, limit)]
+async def has_overdue(conn: Connection, too_young: UUID) -> bool:
+    """Whether there is anything to look at."""
+    return bool(await conn.fetchval(HAS_OVERDUE, too_young))
+
+
+async def overtaken(conn: Connection, too_young: Sequence[UUID], *, limit: int) -> list[Overdue]:
+    """Pictures that others have overtaken, held until the transaction ends. What is too young is by round, from 1."""
+    return [Overdue(**row) for row in await conn.fetch(OVERTAKEN, too_young, limit)]
+
+
+async def longest_waiting(conn: Connection, too_young: Sequence[UUID]) -> list[Overdue]:
+    """The picture that is to be asked for first, held until the transaction ends; none while one is asked for."""
+    return [Overdue(**row) for row in await conn.fetch(LONGEST_WAITING, too_young)]
 
 
 async def ask_all_again(conn: Connection, image_ids: Sequence[UUID], asked_by: Sequence[UUID]) -> None:

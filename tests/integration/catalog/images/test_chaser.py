@@ -20,7 +20,7 @@ from tests.factories import make_product
 from tests.integration.catalog.conftest import Client
 from tests.integration.catalog.told import outbox
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 30.0
 
 
 class Later:
@@ -104,20 +104,44 @@ async def test_each_round_waits_twice_as_long_as_the_one_before(
     assert [told["data"]["round"] for told in await outbox(pool, "image.added")] == list(range(1, 14))
 
 
-async def test_a_picture_that_a_later_one_has_overtaken_is_asked_for_sooner(
+async def answer(images: Images, picture: tuple[UUID, UUID], round_: int) -> None:
+    event = processed(*picture, round_)
+    await images.processed(event, enveloped(event))
+
+
+async def test_one_picture_is_asked_for_and_its_answer_tells_that_the_others_are_lost(
     vendor: Client, pool: Pool, chaser: PictureChaser, later: Later, images: Images
 ) -> None:
-    _, lost = await pending(vendor)
-    product_id, answered = await pending(vendor)
-    later.seconds = PATIENCE_SECONDS / 4 + 10
+    lost = [await pending(vendor) for _ in range(4)]
+    later.seconds = PATIENCE_SECONDS + 10
+    assert [await chaser.run_once() for _ in range(3)] == [1, 0, 0]
+    await answer(images, lost[0], 2)
+    assert [await chaser.run_once() for _ in range(2)] == [3, 0]
+    asked = [told["data"]["image_id"] for told in await outbox(pool, "image.added") if told["data"]["round"] == 2]
+    assert asked == [str(image_id) for _, image_id in lost]
+
+
+async def test_a_picture_that_a_later_one_has_overtaken_is_asked_for_with_all_others(
+    vendor: Client, chaser: PictureChaser, later: Later, images: Images
+) -> None:
+    for _ in range(3):
+        await pending(vendor)
+    await answer(images, await pending(vendor), 1)
+    later.seconds = PATIENCE_SECONDS - 10
     assert await chaser.run_once() == 0
-    event = processed(product_id, answered, 1)
-    await images.processed(event, enveloped(event))
-    later.seconds = PATIENCE_SECONDS / 4 - 10
-    assert await chaser.run_once() == 0
-    later.seconds = PATIENCE_SECONDS / 4 + 10
+    later.seconds = PATIENCE_SECONDS + 10
+    assert await chaser.run_once() == 3
+
+
+async def test_a_backlog_is_not_asked_for_again_when_its_first_rounds_are_answered_in_turn(
+    vendor: Client, chaser: PictureChaser, later: Later, images: Images
+) -> None:
+    backlog = [await pending(vendor) for _ in range(4)]
+    later.seconds = PATIENCE_SECONDS + 10
     assert await chaser.run_once() == 1
-    assert (await outbox(pool, "image.added"))[-1]["data"]["image_id"] == str(lost)
+    for picture in backlog[:3]:
+        await answer(images, picture, 1)
+        assert await chaser.run_once() <= 1, "at most the one that waits longest"
 
 
 @pytest.mark.parametrize("round_", [1, 2], ids=["the first round", "the second"])
@@ -153,9 +177,12 @@ async def test_a_picture_whose_job_failed_is_not_asked_for_again(
     assert (await image_of(vendor, product_id))["status"] == "failed"
 
 
-async def test_two_chasers_ask_once(vendor: Client, pool: Pool, chaser: PictureChaser, later: Later) -> None:
+async def test_two_chasers_ask_once(
+    vendor: Client, pool: Pool, chaser: PictureChaser, later: Later, images: Images
+) -> None:
     for _ in range(3):
         await pending(vendor)
     later.seconds = PATIENCE_SECONDS + 10
+    await answer(images, await pending(vendor), 1)
     assert sum(await asyncio.gather(*(chaser.run_once() for _ in range(4)))) == 3
-    assert len(await outbox(pool, "image.added")) == 6
+    assert len(await outbox(pool, "image.added")) == 7
