@@ -64,7 +64,10 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(background(every(PARTITION_SECONDS, partitions.run_once), name="partitions"))
         await stack.enter_async_context(
             keeping_topology(
-                broker.consuming, whole, on_found_missing=partial(ask_for_all, broker.publisher, source="jobs")
+                broker.consuming,
+                whole,
+                returned=broker.publisher.returned,
+                on_found_missing=partial(ask_for_all, broker.publisher, source="jobs"),
             )
         )
         relay = await stack.enter_async_context(relaying(pool, broker.publisher, schema="jobs"))
@@ -117,6 +120,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
                 worker="ledger",
                 tiers=settings.tiers,
                 grace_seconds=grace,
+                state_dir=settings.state_dir,
             )
         )
         checks = {

@@ -1,7 +1,7 @@
 """Making the broker's exchanges, queues and bindings be what the topology says, without changing what is there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -73,17 +73,24 @@ async def is_there(link: Link, queue: str) -> bool:
 
 @asynccontextmanager
 async def keeping_topology(
-    link: Link, topology: Topology, *, on_found_missing: OnFoundMissing | None = None, check_seconds: float = 20.0
+    link: Link,
+    topology: Topology,
+    *,
+    returned: asyncio.Event | None = None,
+    on_found_missing: OnFoundMissing | None = None,
+    check_seconds: float = 20.0,
 ) -> AsyncIterator[None]:
     """Apply the whole topology now, after every loss of the link, and every `check_seconds`, while the block runs.
 
-    Bindings that are gone come back by the check. When it meets a queue that is gone it makes all anew and then awaits
-    `on_found_missing`: nobody may have been reading, so nobody else has noticed.
+    Bindings that are gone come back by the check, and at once when `returned` says that a message found no queue. When
+    it meets a queue that is gone it makes all anew and then awaits `on_found_missing`: nobody may have been reading,
+    so nobody else has noticed.
     A difference from what exists is told and stops the process: nothing is ever redefined by a service.
     """
     bindings = Topology((), (), topology.bindings)
     bound = {binding.queue for binding in topology.bindings}
     others = Topology(topology.exchanges, tuple(queue for queue in topology.queues if queue.name not in bound), ())
+    sooner = () if returned is None else (returned,)
     is_missing = False
     try:
         is_missing = await _lacks(link, bindings)
@@ -105,7 +112,10 @@ async def keeping_topology(
                 if is_missing and on_found_missing is not None:
                     await on_found_missing()
                 is_missing = False
-                while not await _is_set_within(gone, check_seconds):
+                while not gone.is_set():
+                    await _wait_for_any((gone, *sooner), check_seconds)
+                    for event in sooner:
+                        event.clear()
                     await declare_on(channel, bindings)
                     await declare_on(channel, others)
             except aio_pika.exceptions.ChannelNotFoundEntity as exc:
@@ -128,12 +138,14 @@ async def _lacks(link: Link, bindings: Topology) -> bool:
     return False
 
 
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+async def _wait_for_any(events: Sequence[asyncio.Event], seconds: float) -> None:
+    """Return when one of the events is set, or after `seconds`."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
 
 
 def _set(event: asyncio.Event, *_: object) -> None:

@@ -36,6 +36,8 @@ class Publisher:
         self._room = asyncio.Semaphore(MAX_UNCONFIRMED)
         self._channel: AbstractChannel | None = None
         self._underlay: Underlay | None = None
+        self.returned = asyncio.Event()
+        """Set when a message came back because no queue would have it. Whoever keeps the topology clears it."""
 
     async def publish(
         self,
@@ -86,6 +88,9 @@ class Publisher:
                         mandatory=True,
                         wait=False,
                     )
+            except aio_pika.exceptions.PublishError as exc:
+                self.returned.set()
+                raise NotConfirmed(f"{routing_key!r} to {exchange!r} reaches no queue") from exc
             except (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as exc:
                 raise NotConfirmed(f"{routing_key!r} to {exchange!r} was not confirmed: {exc!r}") from exc
 

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from shared.clock import utc_now
+from shared.contracts.jobs import CheckLowStock
 from shared.messaging.broker import Broker
 from shared.messaging.declare import TopologyDiffers, apply, keeping_topology
-from shared.messaging.topology import SEND_EMAIL, Exchange, Topology, build, parse_tiers
+from shared.messaging.publisher import NotConfirmed
+from shared.messaging.topology import CHECK_LOW_STOCK, JOBS, SEND_EMAIL, Exchange, Topology, build, parse_tiers
 from tests.eventually import eventually
-from tests.integration.shared.messaging.conftest import TOPOLOGY
+from tests.integration.shared.messaging.conftest import TOPOLOGY, a_job
 from tests.servers import Vhost
 
 
@@ -58,6 +61,27 @@ async def test_a_deleted_binding_comes_back_by_itself(bare: Broker, vhost: Vhost
         place = ("bindings", vhost.name, "e", "events", "q", "events.catalog", "job.failed")
         vhost.management.call("DELETE", *place)
         await eventually(lambda: shape(vhost) == whole, 10, every=0.1)
+
+
+async def test_a_deleted_binding_comes_back_when_a_message_found_no_queue(bare: Broker, vhost: Vhost) -> None:
+    returned = bare.publisher.returned
+    async with keeping_topology(bare.consuming, TOPOLOGY, returned=returned, check_seconds=3600):
+        whole = shape(vhost)
+        binding = next(b for b in TOPOLOGY.bindings if (b.exchange, b.queue) == (JOBS, CHECK_LOW_STOCK.name))
+        place = ("bindings", vhost.name, "e", binding.exchange, "q", binding.queue, binding.routing_key)
+
+        async def is_returned() -> bool:
+            if shape(vhost) == whole:  # the keeper applies it twice when it begins
+                vhost.management.call("DELETE", *place)
+            try:
+                await a_job(CheckLowStock(due_at=utc_now())).publish(bare.publisher)
+            except NotConfirmed as exc:
+                return "reaches no queue" in exc.detail
+            return False
+
+        await eventually(is_returned, 10)
+        await eventually(lambda: shape(vhost) == whole, 10, every=0.1)
+        assert not returned.is_set()
 
 
 async def test_a_deleted_queue_comes_back_and_is_told_once_it_is_there(bare: Broker, vhost: Vhost) -> None:
