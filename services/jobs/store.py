@@ -1,6 +1,6 @@
 """The SQL of jobs and their history. What changes a job's state here moves the counters in the same transaction."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -137,11 +137,19 @@ PRUNABLE: Final = """
 BURY: Final = "INSERT INTO jobs.tombstones (job_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING"
 DELETE_HISTORY: Final = "DELETE FROM jobs.history WHERE job_id = ANY($1::uuid[])"
 DELETE: Final = "DELETE FROM jobs.jobs WHERE id = ANY($1::uuid[])"
-FORGET_TOMBSTONES: Final = "DELETE FROM jobs.tombstones WHERE at < now() - interval '48 hours'"
+FORGET_TOMBSTONES: Final = """
+    -- A batch of tombstones that answer no message any more.
+    DELETE FROM jobs.tombstones WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM jobs.tombstones WHERE at < now() - interval '48 hours' LIMIT $1
+    ))
+"""
+DELETE_ROWS: Final = "SELECT pg_advisory_xact_lock_shared($1)"
+DELETE_DAY: Final = "SELECT pg_advisory_xact_lock($1)"
 
 T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
+_DELETE_KEY: Final = 0xDE1E
 REPORTS: Final = TypeAdapter(Sequence[AttemptReport])
 
 
@@ -359,6 +367,7 @@ class Ledger:
 
     async def prune(self, conn: Connection, state: JobState, *, finished_before: datetime, limit: int) -> int:
         """Delete final jobs with their history; tombstones keep their late messages from making them anew."""
+        await conn.execute(DELETE_ROWS, _DELETE_KEY)
         rows = await conn.fetch(PRUNABLE, state.value, finished_before, limit)
         ids = [row["id"] for row in rows]
         if not ids:
@@ -372,9 +381,17 @@ class Ledger:
         await self._count(conn, deltas)
         return len(ids)
 
-    async def forget_tombstones(self, conn: Connection) -> None:
-        """Drop tombstones older than any late message."""
-        await conn.execute(FORGET_TOMBSTONES)
+    async def delete_alone(self, conn: Connection) -> None:
+        """Have nobody `prune` until the transaction ends: what is counted now is what will be there."""
+        await conn.execute(DELETE_DAY, _DELETE_KEY)
+
+    async def uncount(self, conn: Connection, gone: Mapping[tuple[str, str], int]) -> None:
+        """Take jobs off the counters that are dropped with their day: how many, by type and state."""
+        await self._count(conn, CounterDeltas({key: -n for key, n in gone.items()}))
+
+    async def forget_tombstones(self, conn: Connection, *, limit: int) -> int:
+        """Drop a batch of tombstones older than any late message; how many."""
+        return int((await conn.execute(FORGET_TOMBSTONES, limit)).split()[-1])
 
     async def note_moves(
         self, conn: Connection, history: Sequence[HistoryEntry], moves: Iterable[tuple[str, JobState, JobState]]

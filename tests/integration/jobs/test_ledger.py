@@ -312,10 +312,15 @@ async def test_pruning_keeps_each_state_as_long_as_it_is_to_be_kept_and_drops_em
     clock.now = today
     pruner = make_pruner(pool, ledger, partitions, settings)
     result = await pruner.cleanup_jobs(jobs.CleanupJobs(), None)  # type: ignore[arg-type]
-    assert result == {"deleted": {"completed": 2, "cancelled": 2, "failed": 1}, "days_dropped": 1}
+    assert result == {
+        "deleted": {"completed": 2, "cancelled": 2, "failed": 1},
+        "days_dropped": 1,
+        "tombstones_forgotten": 0,
+        "is_finished": True,
+    }
     assert await counted(pool) == {"completed": 2, "cancelled": 2, "failed": 3, "pending": 1}
     assert await pool.fetchval("SELECT count(*) FROM jobs.history") == 7
-    assert await pool.fetchval("SELECT count(*) FROM jobs.tombstones") == 5
+    assert await pool.fetchval("SELECT count(*) FROM jobs.tombstones") == 2  # none for a day dropped whole
     days = {
         row["relname"].removeprefix("jobs_")
         for row in await pool.fetch("SELECT relname FROM pg_class WHERE relname ~ '^jobs_[0-9]{8}$'")
@@ -326,6 +331,8 @@ async def test_pruning_keeps_each_state_as_long_as_it_is_to_be_kept_and_drops_em
     assert await pruner.cleanup_jobs(jobs.CleanupJobs(), None) == {  # type: ignore[arg-type]
         "deleted": {"completed": 0, "cancelled": 0, "failed": 0},
         "days_dropped": 0,
+        "tombstones_forgotten": 0,
+        "is_finished": True,
     }
 
 
