@@ -39,7 +39,7 @@ def make_pruner(pool: Pool, ledger: Ledger, partitions: Partitions, settings: Se
     return Pruner(pool, ledger, partitions, keep_days, utc_now)
 
 
-def make_desk(pool: Pool, settings: Settings) -> JobsDesk:
+def make_desk(pool: Pool, settings: Settings, clock: Clock = utc_now) -> JobsDesk:
     """The jobs api's use cases."""
     ledger, partitions = make_ledger(), Partitions(pool, utc_now)
     pruner = make_pruner(pool, ledger, partitions, settings)
@@ -50,7 +50,7 @@ def make_desk(pool: Pool, settings: Settings) -> JobsDesk:
         letters=LetterStore(),
         partitions=partitions,
         pruner=pruner,
-        clock=utc_now,
+        clock=clock,
     )
 
 

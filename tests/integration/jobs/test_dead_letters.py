@@ -1,25 +1,36 @@
 """Dead letters on the real broker: stored, listed, replayed, and never lost between the broker and the table."""
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
+from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from services.jobs.audit.store import TOP, lines
 from services.jobs.control.store import ControlStore
+from services.jobs.dead_letters.collector import Collector
 from services.jobs.dead_letters.models import Letter, LetterFilter
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.dead_letters.usecases import LetterDesk
 from services.jobs.errors import LetterNotFound, LetterOfUnknownJob, LetterUnreadable, NotRetryable
 from services.jobs.models import JobState
 from services.jobs.parts import make_ledger
+from services.jobs.settings import Settings
+from services.jobs.usecases import JobsDesk
 from shared.contracts import jobs
 from shared.db.pool import Pool, connection
 from shared.errors import InvalidInput
 from shared.ids import new_id
 from shared.messaging.attempt import Attempt
+from shared.messaging.broker import Broker
+from shared.messaging.declare import apply
+from shared.messaging.reader import reading
+from shared.messaging.topology import build
 from shared.web.identity import Identity, Role
 from tests.eventually import eventually
-from tests.integration.jobs.conftest import Marketplace
+from tests.integration.jobs.conftest import Marketplace, StartLedger
 from tests.integration.jobs.test_rescue import one_job, picture
 
 OPS = Identity(new_id(), Role.OPS)
@@ -133,6 +144,38 @@ async def test_a_message_delivered_twice_is_one_letter_and_equal_ones_are_counte
         return (await letters.get(first.id)).copies == 2
 
     await eventually(is_counted, 20)
+
+
+async def test_a_reader_killed_between_the_table_and_its_ack_stores_a_letter_once(
+    link: Broker, pool: Pool, letters: LetterDesk, start_ledger: StartLedger, desk: JobsDesk, settings: Settings
+) -> None:
+    topology = build(settings.tiers)
+    await apply(link.publishing, topology)
+    dead = "jobs.send-email.dead"
+    collector = Collector(pool, LetterStore())
+
+    async def store_and_die(messages: Sequence[DeliveredMessage]) -> None:
+        await collector.handle("jobs.send-email", messages)
+        await asyncio.Event().wait()
+
+    async with reading(link, dead, store_and_die, topology=topology, grace_seconds=0):
+        await put(Marketplace(link, desk, settings, pool), b"{}", exchange="", key=dead, reason="Unparsable: job")
+        [first] = await stored(letters)
+    async with start_ledger():
+        again = await stored_again(letters, first)
+    assert (again.id, again.copies) == (first.id, 1)
+
+
+async def stored_again(letters: LetterDesk, first: Letter) -> Letter:
+    """The letter once its message has come a second time."""
+
+    async def seen() -> Letter | None:
+        [letter] = (await letters.page(ANY, before=None, limit=9)).items
+        return letter if letter.seen_at > first.seen_at else None
+
+    found = await eventually(seen, 20)
+    assert found is not None
+    return found
 
 
 async def test_an_event_goes_back_to_its_queue_and_is_kept_when_it_dies_again(
