@@ -1,6 +1,7 @@
 """The `souk` command.
 
-Exit codes: 0 done, 1 it failed or something is not ready, 2 wrong usage, 3 a stack already runs, 130 interrupted.
+Exit codes: 0 done, 1 not found, refused, or something is not as it should be, 2 wrong usage, 3 a service is away,
+4 a stack already runs, 130 interrupted.
 Results go to standard output, progress and complaints to standard error.
 """
 

@@ -1,26 +1,80 @@
 """The commands, put together; each group is a module of its own."""
 
+from typing import Annotated
+
 import typer
 
-from deploy.cli import broker, database, demo, seed, stack
+from deploy.cli import (
+    accounts,
+    benchmarks,
+    broker,
+    caches,
+    config,
+    database,
+    dead,
+    demo,
+    jobs,
+    schedules,
+    seed,
+    stack,
+    status,
+)
+from deploy.cli.api import Asked
+from deploy.cli.audit import audit
+from deploy.cli.shown import EXIT_CODES
+
+HERE = "This machine"
+STEER = "A running Souk, here or elsewhere"
+SET_UP = "Installing and configuring"
 
 app = typer.Typer(
-    help="Souk on this machine, and the switches of a running one.",
+    help="Souk on this machine, and the switches of a running one, here or elsewhere.",
+    epilog=f"{EXIT_CODES} `souk up` has 4: it runs already. Each command has --help with an example.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("up")(stack.up)
-app.command("down")(stack.down)
-app.command("status")(stack.status)
-app.command("seed")(seed.seed)
-app.command("demo")(demo.demo)
-app.command("migrate")(database.migrate)
+app.command("up", rich_help_panel=HERE)(stack.up)
+app.command("down", rich_help_panel=HERE)(stack.down)
+app.command("demo", rich_help_panel=HERE)(demo.demo)
+app.command("seed", rich_help_panel=HERE)(seed.seed)
+app.command(
+    "bench",
+    rich_help_panel=HERE,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(benchmarks.bench)
+app.command("status", rich_help_panel=STEER)(status.status)
+jobs.group.add_typer(dead.group, name="dead")
+app.add_typer(jobs.group, name="jobs", rich_help_panel=STEER)
+app.add_typer(schedules.group, name="schedule", rich_help_panel=STEER)
+app.add_typer(caches.group, name="cache", rich_help_panel=STEER)
+app.command("audit", rich_help_panel=STEER, epilog="Example: souk audit --kind product")(audit)
+app.command("migrate", rich_help_panel=SET_UP, epilog="Example: SOUK_DATABASE_URL_FILE=migrator.url souk migrate")(
+    database.migrate
+)
 topology = typer.Typer(help="The broker's exchanges, queues and bindings.", no_args_is_help=True)
-topology.command("apply")(broker.apply_topology)
-app.add_typer(topology, name="topology")
+topology.command("apply", epilog="Example: souk topology apply --json")(broker.apply_topology)
+app.add_typer(topology, name="topology", rich_help_panel=SET_UP)
+app.add_typer(accounts.users, name="user", rich_help_panel=SET_UP)
+app.add_typer(accounts.keys, name="key", rich_help_panel=SET_UP)
+app.add_typer(config.group, name="config", rich_help_panel=SET_UP)
 
 
 @app.callback()
-def souk() -> None:
-    """Souk on this machine, and the switches of a running one."""
+def souk(
+    ctx: typer.Context,
+    gateway: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Which Souk: the gateway's address. Else SOUK_GATEWAY_URL, else the one here."
+        ),
+    ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A file with the API key, - for standard input. Else SOUK_API_KEY(_FILE)."),
+    ] = None,
+) -> None:
+    """Souk on this machine, and the switches of a running one, here or elsewhere.
+
+    Example: souk --gateway https://souk.example.com --key-file ops.key jobs list --state failed
+    """
+    ctx.obj = Asked(gateway, key_file)

@@ -2,18 +2,18 @@
 
 import asyncio
 
+from deploy.cli.api import command_settings
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
 from deploy.local.home import Home
 from deploy.local.run_file import RunFile
-from deploy.local.settings import StackSettings
 from shared.messaging import declare, topology
 from shared.messaging.broker import Link
 
 
 def apply_topology(as_json: AsJson = False) -> None:
     """Declare everything on the broker of SOUK_AMQP_URL, or of the running stack. Changes nothing that is there."""
-    settings = StackSettings()
+    settings = command_settings()
     run = RunFile.read(Home(settings.home).run_file)
     given = settings.amqp_url.get_secret_value() if settings.amqp_url else None
     url = given or (run.amqp_url if run else None)

@@ -1,16 +1,27 @@
-"""What the commands share: their options, how they complain and how they show things."""
+"""What the commands share: their options, how they complain and how they show things.
+
+With `--json` a list is one line per item, anything else one document; names and kinds of the fields are those of the
+HTTP API and stay. Tables are for people and may change.
+"""
 
 import json
 import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON: a list as one line per item.")]
 
-out = Console(highlight=False, soft_wrap=True)
+WIDTH_OF_PIPES: Final = 180
+"""Tables that nobody sees at a terminal are not wrapped at its 80 columns."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_PIPES)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -18,8 +29,16 @@ class ExitCode(IntEnum):
     """What the shell is told."""
 
     FAILED = 1
-    ALREADY_RUNNING = 3
+    """Not found, refused, or something is not as it should be."""
+    USAGE = 2
+    """Wrong usage, or an argument that the service does not take."""
+    AWAY = 3
+    """Something that was asked does not answer; the same may work later."""
+    ALREADY_RUNNING = 4
     INTERRUPTED = 130
+
+
+EXIT_CODES = "Exit codes: 0 done, 1 not found or refused, 2 wrong usage, 3 a service is away, 130 interrupted."
 
 
 def complain(sentence: str, code: ExitCode) -> NoReturn:
@@ -31,3 +50,66 @@ def complain(sentence: str, code: ExitCode) -> NoReturn:
 def print_json(answer: object) -> None:
     """One JSON document on standard output."""
     sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
+
+
+def print_json_lines(items: Iterable[object]) -> None:
+    """One line per item, each written at once."""
+    for item in items:
+        sys.stdout.write(json.dumps(item, default=str) + "\n")
+        sys.stdout.flush()
+
+
+def print_table(columns: Mapping[str, str], rows: Iterable[Iterable[object]]) -> None:
+    """Rows under their headings; a column is justified as its value says (`left` or `right`)."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name, justify in columns.items():
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    out.print(table)
+
+
+STATE_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "retrying": "yellow",
+    "processing": "cyan",
+}
+
+
+def state_text(state: str) -> Text:
+    """A job's state in its colour."""
+    return Text(state, style=STATE_STYLES.get(state, ""))
+
+
+def clock_time(moment: str | None, now: datetime | None = None) -> str:
+    """An API time in the local zone: the hour when it is of today, the date as well when not."""
+    if moment is None:
+        return ""
+    at = datetime.fromisoformat(moment).astimezone()
+    today = (now or datetime.now(UTC)).astimezone().date()
+    return at.strftime("%H:%M:%S" if at.date() == today else "%Y-%m-%d %H:%M")
+
+
+def duration(milliseconds: float | None) -> str:
+    """`81 ms`, `2.1 s`, `4 min`, `3 h`, `2 d`; nothing for None."""
+    if milliseconds is None:
+        return ""
+    seconds = milliseconds / 1000
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{milliseconds:.0f} ms"
+
+
+def error_text(error: Mapping[str, Any] | None, longest: int = 80) -> str:
+    """`MailboxDeferred: try later`, cut to fit a row."""
+    if not error:
+        return ""
+    text = " ".join(f"{error['class']}: {error.get('message') or ''}".split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""`souk up`, `down`, `status`: the one-machine stack."""
+"""`souk up` and `souk down`: the one-machine stack."""
 
 import asyncio
 import os
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, NamedTuple
 
-import aiohttp
 import structlog
 import typer
 from rich.table import Table
@@ -20,11 +19,11 @@ from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, err, out, print_json
 from deploy.local.home import AlreadyRunning, Home
 from deploy.local.programs import BLUEPRINTS
-from deploy.local.run_file import RunFile, RunningProcess
+from deploy.local.run_file import RunFile
 from deploy.local.settings import CLONE, StackSettings
 from deploy.local.stack import Interrupted, hold
 from deploy.local.steps import PipedSteps, Steps, relay_steps, step, terminal
-from deploy.local.supervisor import answers_ready, last_lines, rotate
+from deploy.local.supervisor import last_lines, rotate
 
 DOWN_SECONDS = 90
 
@@ -85,32 +84,6 @@ def down(as_json: AsJson = False) -> None:
     with step(terminal(), "Stopping"):
         _end(pid)
     _say({"stopped": True, "supervisor": pid}, "Souk is stopped.", as_json)
-
-
-def status(as_json: AsJson = False) -> None:
-    """Show each process: pid, readiness, restarts, port. Exits 1 when something is not ready."""
-    home = Home(StackSettings().home)
-    supervisor = home.supervisor_pid()
-    run = RunFile.read(home.run_file) if supervisor else None
-    if run is None:
-        if as_json:
-            print_json({"running": False, "supervisor": supervisor, "processes": []})
-            raise typer.Exit(ExitCode.FAILED)
-        complain(
-            f"Souk is starting or stopping (supervisor {supervisor})."
-            if supervisor
-            else "Nothing runs in this clone; `souk up` starts it.",
-            ExitCode.FAILED,
-        )
-    processes = [*run.processes, *run.helpers]
-    ready = asyncio.run(_readiness(processes))
-    if as_json:
-        rows = [{**each.model_dump(), "ready": is_ready} for each, is_ready in zip(processes, ready, strict=True)]
-        print_json({"running": True, "supervisor": run.supervisor, "processes": rows})
-    else:
-        out.print(_table(processes, ready))
-    if not all(ready):
-        raise typer.Exit(ExitCode.FAILED)
 
 
 def print_json_run(run: RunFile) -> None:
@@ -247,30 +220,6 @@ def _end(supervisor: int) -> None:
         return
     if not gone:
         complain(f"Supervisor {supervisor} still runs after {DOWN_SECONDS} s.", ExitCode.FAILED)
-
-
-# -- status -------------------------------------------------------------------------------------------
-
-
-async def _readiness(processes: list[RunningProcess]) -> list[bool]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as http:
-        return await asyncio.gather(*(answers_ready(each.ops_url, http) for each in processes))
-
-
-def _table(processes: list[RunningProcess], ready: list[bool]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    table.add_column("process")
-    for name in ("pid", "ready", "restarts", "port"):
-        table.add_column(name, justify="left" if name == "ready" else "right")
-    for each, is_ready in zip(processes, ready, strict=True):
-        table.add_row(
-            each.name,
-            str(each.pid or "-"),
-            Text("yes", style="green") if is_ready else Text("no", style="red bold"),
-            str(each.restarts),
-            each.ops_url.rpartition(":")[2],
-        )
-    return table
 
 
 def _say(answer: dict[str, object], sentence: str, as_json: bool) -> None:

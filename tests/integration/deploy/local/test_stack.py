@@ -107,9 +107,9 @@ async def test_a_stack_is_shown_refuses_a_second_and_is_gone_after_down(tmp_path
         assert [each["name"] for each in run["processes"]] == ["imaging", "imaging-2", "gateway"]
 
         code, said = await souk(tmp_path, "up")
-        assert (code, "already runs in this clone" in said) == (3, True)
+        assert (code, "already runs in this clone" in said) == (4, True)
         code, said = await souk(tmp_path, "up", "--detach")
-        assert (code, "already runs in this clone" in said) == (3, True)
+        assert (code, "already runs in this clone" in said) == (4, True)
 
         os.kill(run["processes"][0]["pid"], signal.SIGKILL)
         await eventually(lambda: json.loads(run_file.read_text())["processes"][0]["restarts"] == 1)

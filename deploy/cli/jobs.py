@@ -1,0 +1,381 @@
+"""`souk jobs …`: what the work is, how it goes, and steering it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import track
+
+from deploy.cli.api import Api, Json, ask, read, send
+from deploy.cli.asking import Yes, be_sure
+from deploy.cli.moments import Since, Until, as_query
+from deploy.cli.shown import (
+    EXIT_CODES,
+    AsJson,
+    ExitCode,
+    clock_time,
+    complain,
+    duration,
+    err,
+    error_text,
+    out,
+    print_json,
+    print_json_lines,
+    print_table,
+    state_text,
+)
+from deploy.cli.tail import follow, follow_one
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `souk jobs list` shows it.")]
+TypeName = Annotated[str, typer.Argument(metavar="TYPE", help="A job type, as `souk jobs types` lists them.")]
+OfType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only jobs of this type.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
+
+group = typer.Typer(
+    help="Look at jobs and steer them.\n\n" + EXIT_CODES,
+    epilog="Example: souk jobs list --state failed --since 2h",
+    no_args_is_help=True,
+)
+
+LIST_COLUMNS = {"id": "", "type": "", "p": "right", "state": "", "attempt": "right", "created": "", "": ""}
+
+
+@group.command(epilog="Example: souk jobs stats --json")
+def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """How many jobs are in which state, and how many workers there are."""
+    found = read(ctx, "/api/admin/jobs", action="stats")["stats"]
+    if as_json:
+        print_json(found)
+    else:
+        print_table({"": "", "jobs": "right"}, [(name.replace("_", " "), count) for name, count in found.items()])
+
+
+@group.command("list", epilog="Example: souk jobs list --state failed --type send-email --since 2h")
+def list_jobs(
+    ctx: typer.Context,
+    kind: OfType = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="Only this state: scheduled, pending, processing, retrying, completed, failed or cancelled."),
+    ] = None,
+    priority: Annotated[int | None, typer.Option(min=1, max=5, help="Only this priority; 1 is the highest.")] = None,
+    cause: Annotated[str | None, typer.Option(metavar="ID", help="Only what this event or tick caused.")] = None,
+    search: Annotated[
+        str | None, typer.Option("--search", "-q", metavar="TEXT", help="An id, or part of the last error.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    query = {
+        "type": kind,
+        "state": state,
+        "priority": priority,
+        "cause": cause,
+        "q": search,
+        "since": as_query(since),
+        "until": as_query(until),
+    }
+    found = ask(ctx, lambda api: api.listed("/api/admin/jobs/list", limit=limit, **query))
+    if as_json:
+        print_json_lines(found)
+    elif found:
+        print_table(LIST_COLUMNS, map(_row, found))
+    else:
+        err.print("No job fits.")
+
+
+@group.command(epilog="Example: souk jobs show 0197f3b2-8a51-7c3e-9d5e-2f4b6a1c8e07")
+def show(ctx: typer.Context, job: JobId, as_json: AsJson = False) -> None:
+    """Show one job with its payload, its result and every attempt."""
+    found = read(ctx, "/api/admin/jobs", action="job", id=job)["job"]
+    if as_json:
+        print_json(found)
+    else:
+        _print_job(found)
+
+
+@group.command(epilog="Example: souk jobs retry --type send-email --error MailboxDeferred --dry-run")
+def retry(
+    ctx: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job; without it, all that fit.")] = None,
+    kind: OfType = None,
+    error: Annotated[str | None, typer.Option(metavar="CLASS", help="Only those that failed with this error.")] = None,
+    since: Since = None,
+    per_second: Annotated[float, typer.Option(min=0.1, max=1000, help="How many are let go each second.")] = 20.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Retry one failed job, or all failed jobs that fit, at most 5,000 at once. They begin with fresh attempts."""
+    if job is not None:
+        found = send(ctx, f"/api/admin/jobs/{job}/retry")
+        return print_json(found) if as_json else out.print(f"{found['type']} {found['id']} is {found['state']} again.")
+    body: Json = {"per_second": per_second, "dry_run": True}
+    body |= {
+        name: value
+        for name, value in {"type": kind, "error_class": error, "since": as_query(since)}.items()
+        if value is not None
+    }
+    counted = send(ctx, "/api/admin/jobs/retry", body)
+    if not dry_run and counted["jobs"]:
+        be_sure(f"Retry {counted['jobs']} failed jobs over {duration(counted['over_seconds'] * 1000)}?", yes=yes)
+        counted = send(ctx, "/api/admin/jobs/retry", body | {"dry_run": False})
+    if as_json:
+        return print_json(counted)
+    what = "would be" if counted["dry_run"] else "are"
+    out.print(f"{counted['jobs']} failed jobs {what} retried over {duration(counted['over_seconds'] * 1000)}.")
+    return None
+
+
+@group.command(epilog="Example: souk jobs cancel 0197f3b2-8a51-7c3e-9d5e-2f4b6a1c8e07 --yes")
+def cancel(ctx: typer.Context, job: JobId, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Cancel a job. One that waits is cancelled at once; one that runs is asked, and its own report decides."""
+    be_sure(f"Cancel job {job}?", yes=yes)
+    found = send(ctx, f"/api/admin/jobs/{job}/cancel")
+    if as_json:
+        print_json(found)
+    elif found["state"] == "cancelled":
+        out.print("It is cancelled.")
+    else:
+        out.print(f"It is {found['state']} and was asked to stop; `souk jobs tail {job}` shows how it ends.")
+
+
+@group.command(epilog="Example: souk jobs tail --type send-email     (Ctrl-C ends it)")
+def tail(
+    ctx: typer.Context,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="Follow this one until it is over; 1 if it fails.")
+    ] = None,
+    kind: OfType = None,
+    cause: Annotated[str | None, typer.Option(metavar="ID", help="Only what this event or tick caused.")] = None,
+    interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow jobs as they come, are tried and end: a line for each change from now on.
+
+    It asks the API again each second, so what came and went between two looks is told afterwards, all of it.
+    """
+    if job is None:
+        ask(ctx, lambda api: follow(api, kind=kind, cause=cause, interval_seconds=interval, as_json=as_json))
+    elif ask(ctx, lambda api: follow_one(api, job, interval_seconds=interval, as_json=as_json)) != "completed":
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@group.command(epilog='Example: souk jobs enqueue generate-report \'{"report_type": "daily_metrics"}\' --wait')
+def enqueue(
+    ctx: typer.Context,
+    kind: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="The job type.")] = None,
+    payload: Annotated[str, typer.Argument(metavar="[JSON]", help="Its payload; - reads standard input.")] = "{}",
+    priority: Annotated[int | None, typer.Option(min=1, max=5, help="1 is the highest.")] = None,
+    max_attempts: Annotated[int | None, typer.Option(min=1, max=20, help="How often it is tried at most.")] = None,
+    run_at: Annotated[str | None, typer.Option(metavar="TIME", help="Not before then: 2026-01-31T12:00Z.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The same key makes one job a day.")
+    ] = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Many: a line of JSON each, with type, payload and the options."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it until it is over; exits 1 if it fails.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a job by hand, or many from a file."""
+    if lines is not None:
+        made = ask(ctx, lambda api: _enqueue_all(api, _bodies(lines)))
+        return print_json_lines(made) if as_json else out.print(f"{len(made)} jobs are made.")
+    if kind is None:
+        raise typer.BadParameter("say which TYPE, or give many with --from")
+    body: Json = {"type": kind, "payload": _json(sys.stdin.read() if payload == "-" else payload)}
+    options = {
+        "priority": priority,
+        "max_attempts": max_attempts,
+        "run_at": as_query(run_at),
+        "idempotency_key": idempotency_key,
+    }
+    body |= {name: value for name, value in options.items() if value is not None}
+    made_one = send(ctx, "/api/admin/jobs/enqueue", body)
+    if not wait:
+        return print_json(made_one) if as_json else out.print(f"{made_one['type']} {made_one['id']} is made.")
+    if ask(ctx, lambda api: follow_one(api, made_one["id"], interval_seconds=0.5, as_json=as_json)) != "completed":
+        raise typer.Exit(ExitCode.FAILED)
+    return None
+
+
+@group.command(epilog="Example: souk jobs groups")
+def groups(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Failed jobs by cause: what to mend first. Numbers and ids in the messages are left out."""
+    found = ask(ctx, lambda api: api.get("/api/admin/jobs/groups"))["items"]
+    if as_json:
+        return print_json_lines(found)
+    if not found:
+        err.print("No job has failed.")
+        return None
+    columns = {"jobs": "right", "type": "", "error": "", "cause": "", "last": "", "an example": ""}
+    fields = ("jobs", "type", "error_class", "cause")
+    print_table(
+        columns,
+        ([each[name] for name in fields] + [clock_time(each["last_seen"]), each["example"]] for each in found),
+    )
+    return None
+
+
+@group.command(epilog="Example: souk jobs pause send-email")
+def pause(ctx: typer.Context, kind: TypeName, as_json: AsJson = False) -> None:
+    """Have no worker take jobs of a type. What runs, finishes; what waits, waits. Safe to repeat."""
+    _print_paused(send(ctx, f"/api/admin/job-types/{kind}/pause")["items"], as_json)
+
+
+@group.command(epilog="Example: souk jobs resume send-email")
+def resume(ctx: typer.Context, kind: TypeName, as_json: AsJson = False) -> None:
+    """Let workers take jobs of a type again. Safe to repeat."""
+    _print_paused(send(ctx, f"/api/admin/job-types/{kind}/resume")["items"], as_json)
+
+
+@group.command(epilog="Example: souk jobs workers")
+def workers(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """The workers that were heard of in the last ten minutes: version, types, and the jobs in their hands."""
+    found = read(ctx, "/api/admin/workers")["items"]
+    if as_json:
+        return print_json_lines(found)
+    print_table(
+        {"worker": "", "version": "", "heard of": "", "in hand": "right", "reads": ""},
+        (
+            (each["worker"], each["version"], clock_time(each["seen_at"]), len(each["held"]), ", ".join(each["types"]))
+            for each in found
+        ),
+    )
+    return None
+
+
+@group.command(epilog="Example: souk jobs types")
+def types(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Each job type: who reads it, whether it is paused, how long its oldest job has waited."""
+
+    async def look(api: Api) -> list[Json]:
+        health, paused = await asyncio.gather(
+            api.get("/api/admin/jobs", action="health"), api.get("/api/admin/job-types")
+        )
+        work = health["health"]
+        since = {each["type"]: each for each in paused["items"]}
+        return [
+            {
+                "type": kind,
+                "active_workers": count,
+                "oldest_waiting_seconds": work["oldest_waiting_seconds"].get(kind),
+                "paused_since": since.get(kind, {}).get("since"),
+                "paused_by": since.get(kind, {}).get("actor"),
+            }
+            for kind, count in work["active_workers"].items()
+        ]
+
+    found = ask(ctx, look)
+    if as_json:
+        return print_json_lines(found)
+    print_table(
+        {"type": "", "workers": "right", "oldest waits": "right", "paused": ""},
+        (
+            (
+                each["type"],
+                each["active_workers"],
+                duration((each["oldest_waiting_seconds"] or 0) * 1000),
+                f"since {clock_time(each['paused_since'])} by {each['paused_by']}" if each["paused_since"] else "",
+            )
+            for each in found
+        ),
+    )
+    return None
+
+
+# -- how it is shown ----------------------------------------------------------------------------------
+
+
+def _row(job: Json) -> Iterable[object]:
+    return (
+        job["id"],
+        job["type"],
+        job["priority"],
+        state_text(job["state"]),
+        f"{job['attempt']}/{job['max_attempts']}",
+        clock_time(job["created_at"]),
+        error_text(job["error"]),
+    )
+
+
+def _print_job(job: Json) -> None:
+    lines: list[tuple[str, object]] = [
+        ("job", job["id"]),
+        ("type", f"{job['type']}, priority {job['priority']}"),
+        ("state", state_text(job["state"])),
+        ("attempts", f"{job['attempt']} of {job['max_attempts']}"),
+        ("cause", job["cause"]),
+        ("vendor", job["vendor_id"]),
+        ("created", clock_time(job["created_at"])),
+        ("waited", duration(job["wait_ms"])),
+        ("ran", duration(job["run_ms"])),
+        ("next try", clock_time(job["retry_at"])),
+        ("payload", json.dumps(job["payload"])),
+        ("result", None if job["result"] is None else json.dumps(job["result"])),
+        ("error", error_text(job["error"], longest=2000)),
+    ]
+    print_table({"": "", " ": ""}, [line for line in lines if line[1]])
+    if job["attempts"]:
+        out.print()
+        print_table(
+            {"attempt": "right", "began": "", "ran": "right", "outcome": "", "worker": "", "": ""},
+            (
+                (
+                    each["number"],
+                    clock_time(each["started_at"]),
+                    duration(each["run_ms"]),
+                    each["outcome"],
+                    each["worker"],
+                    error_text(each["error"]),
+                )
+                for each in job["attempts"]
+            ),
+        )
+
+
+def _print_paused(paused: list[Json], as_json: bool) -> None:
+    if as_json:
+        return print_json_lines(paused)
+    if not paused:
+        return out.print("No type is paused.")
+    print_table(
+        {"paused": "", "since": "", "by": ""},
+        ((each["type"], clock_time(each["since"]), each["actor"]) for each in paused),
+    )
+    return None
+
+
+# -- many at once -------------------------------------------------------------------------------------
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise typer.BadParameter(f"the payload is not JSON: {exc}") from None
+
+
+def _bodies(path: Path) -> list[Json]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as exc:
+        complain(f"{path}: {exc}", ExitCode.USAGE)
+    return [_json(line) for line in lines if line.strip()]
+
+
+async def _enqueue_all(api: Api, bodies: list[Json]) -> list[Json]:
+    """One after another, so that it stops at the first that is refused: those before it are made."""
+    made = []
+    for body in track(bodies, description="Jobs", console=err, transient=True):
+        made.append(await api.post("/api/admin/jobs/enqueue", body))  # noqa: PERF401 - the bar moves with each
+    return made
