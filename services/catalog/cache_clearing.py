@@ -60,16 +60,21 @@ class CacheClearing:
         return Asked(request_id, asked_mode, tuple((replica.id, replica.name) for replica in live))
 
     async def outcome(self, asked: Asked, *, wait_seconds: float) -> Clearing:
-        """Wait until all replicas answered or the time is over, which names the missing."""
+        """Wait until all replicas answered or the time is over, which names the missing.
+
+        One that stops in the meantime is not waited for; one that was killed is missing.
+        """
         give_up_at = time.monotonic() + wait_seconds
         while True:
             async with connection(self.pool) as conn:
                 answers = await store.answers(conn, asked.request_id)
-            missing = tuple(name for replica_id, name in asked.replicas if replica_id not in answers)
+                silent = {replica_id: name for replica_id, name in asked.replicas if replica_id not in answers}
+                gone = await store.left(conn, silent) if silent else set()
+            missing = tuple(name for replica_id, name in silent.items() if replica_id not in gone)
             if not missing or time.monotonic() >= give_up_at:
                 return Clearing(
                     mode=asked.mode,
-                    replicas=len({*answers, *(replica_id for replica_id, _ in asked.replicas)}),
+                    replicas=len(answers) + len(missing),
                     answered=len(answers),
                     removed=dict(answers.values()),
                     missing=missing,

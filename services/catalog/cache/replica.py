@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
@@ -35,7 +35,7 @@ class CacheReplica:
         self.name = f"{socket.gethostname()}:{self.id.hex[-6:]}"
         self._pool = pool
         self._caches = caches
-        self._answered: OrderedDict[UUID, None] = OrderedDict()
+        self._removed: OrderedDict[UUID, Mapping[str, int]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def heard(self, received: Received, _: Position) -> None:
@@ -57,16 +57,18 @@ class CacheReplica:
             await self.answer(request_id, mode)
 
     async def answer(self, request_id: UUID, mode: Mode) -> None:
-        """Clean and say so, once. Raises `Unavailable`: the next report finds the request again."""
-        if request_id in self._answered:
-            return
-        removed = self._caches.clean(mode)
+        """Clean once and say what that removed. Raises `Unavailable`: the next report finds the request again.
+
+        A request may be heard and found at the same time; whoever comes second says the same.
+        """
+        removed = self._removed.get(request_id)
+        if removed is None:
+            removed = self._removed[request_id] = self._caches.clean(mode)
+            if len(self._removed) > KEPT_ANSWERS:
+                self._removed.popitem(last=False)
+            log.info("caches_cleaned", mode=mode, **removed)
         async with connection(self._pool) as conn:
             await store.answer(conn, request_id, self.id, self.name, removed)
-        self._answered[request_id] = None
-        if len(self._answered) > KEPT_ANSWERS:
-            self._answered.popitem(last=False)
-        log.info("caches_cleaned", mode=mode, **removed)
 
     async def leave(self) -> None:
         """Tell that nobody need wait for this replica."""

@@ -1,6 +1,6 @@
 """All SQL of the caches. Every function takes the caller's connection."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,6 +43,11 @@ REPLICAS: Final = """
     -- The replicas that live.
     SELECT id, name, seen_at, is_live, caches FROM catalog.cache_replicas
     WHERE seen_at > now() - $1 * interval '1 second' ORDER BY name
+"""
+LEFT: Final = """
+    -- Which of these replicas have stopped in good order. One that was killed is still there.
+    SELECT id FROM unnest($1::uuid[]) AS asked (id)
+    WHERE NOT EXISTS (SELECT FROM catalog.cache_replicas r WHERE r.id = asked.id)
 """
 REQUEST: Final = """
     -- One request for a job, however often it runs; back comes that one.
@@ -117,6 +122,11 @@ async def gone(conn: Connection, replica_id: UUID) -> None:
 async def replicas(conn: Connection) -> list[Replica]:
     """The replicas that live."""
     return [_replica(row) for row in await conn.fetch(REPLICAS, LIVE_SECONDS)]
+
+
+async def left(conn: Connection, replica_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these replicas have stopped since: nobody need wait for them."""
+    return {row["id"] for row in await conn.fetch(LEFT, list(replica_ids))}
 
 
 async def request(conn: Connection, request_id: UUID, mode: Mode, *, job_id: UUID | None) -> tuple[UUID, Mode, bool]:
