@@ -20,6 +20,21 @@ In the answer each term has `name`, `weight`, `cost`, `value` (null where it cou
 of with it. Every worker tells of itself every 5 s, so one that was killed is missed after 13 s.
 """
 
+FIGURES: Final = """\
+## For Prometheus
+
+Read at the scrape of an operations port (`GET /metrics`), within three seconds. A figure that cannot be read is absent
+rather than old, so alert on absence too.
+
+| figure | told by | alert when |
+|---|---|---|
+| `souk_health_score` | each gateway | `min(souk_health_score) < 80` for 5 minutes, or `absent(souk_health_score)` |
+| `souk_health_cost{term}` | each gateway | a term costs its whole weight; the table above says what to do |
+| `souk_jobs_oldest_age_seconds{type,priority}` | jobs api | its largest is over 60 s for priority 1, 600 s for others |
+| `souk_jobs{type,state}` | jobs api | `souk_jobs{state="failed"}` rises faster than people look |
+| `souk_breaker_open{type}` | each worker | it is 1 for 15 minutes |
+"""
+
 
 def health_page() -> str:
     """The whole page."""
@@ -34,6 +49,7 @@ def health_page() -> str:
             *(_row(rule) for rule in RULES),
             "",
             AFTER,
+            FIGURES,
         ]
     )
 
