@@ -125,8 +125,13 @@ async def render(_: jobs.ProcessImage, __: Attempt) -> None:
 
 
 @asynccontextmanager
-async def running_line(database: Database, way: FaultProxy) -> AsyncIterator[Line]:
-    """Everything behind the proxy, proven to work before the block begins."""
+async def running_line(
+    database: Database, way: FaultProxy, *, ledgers_database: str | None = None
+) -> AsyncIterator[Line]:
+    """Everything behind the proxy, proven to work before the block begins.
+
+    `ledgers_database` is how the ledger reaches its database; by default as the test does.
+    """
     names = ("relay", "ledger", "reporting")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
 
@@ -141,7 +146,9 @@ async def running_line(database: Database, way: FaultProxy) -> AsyncIterator[Lin
         }
 
     relays = RelaySettings.model_validate({**base("relay"), "catalog_database_url": SecretStr(database.url("catalog"))})
-    ledgers = LedgerSettings.model_validate({**base("ledger"), "jobs_database_url": SecretStr(database.url("jobs"))})
+    ledgers = LedgerSettings.model_validate(
+        {**base("ledger"), "jobs_database_url": SecretStr(ledgers_database or database.url("jobs"))}
+    )
     reports = ReportingSettings.model_validate(
         {
             **base("reporting"),
