@@ -56,9 +56,7 @@ class Story:
         chapter("A channel sells below the threshold; meanwhile a shop's own system brings its stock in line")
         await sales.sell(stage)
         await sync.bring_in(stage)
-        chapter(
-            "One mail tells the vendor what runs low; the scheduler's tick looks again; a report counts the order"
-        )
+        chapter("One mail tells the vendor what runs low; the scheduler's tick looks again; a report counts the order")
         await sales.hear_of_it(stage)
         await sales.report(stage)
         chapter("Every job behind it")
