@@ -127,7 +127,7 @@ async def test_a_stack_is_shown_refuses_a_second_and_is_gone_after_down(tmp_path
         assert not run_file.exists()
         assert await stack.process.wait() == 0
         assert await souk(tmp_path, "down") == (0, "Nothing runs in this clone.\n")
-        assert (await souk(tmp_path, "status"))[0] == 1
+        assert (await souk(tmp_path, "status"))[0] == 3
 
 
 @pytest.mark.parametrize("label", ["PostgreSQL", "Mail sink", "3 processes"])
@@ -146,7 +146,7 @@ async def test_a_killed_supervisor_leaves_nothing_and_the_next_one_starts(tmp_pa
         stack.process.kill()
         await stack.process.wait()
         await eventually(lambda: not stack.processes(), 20)
-        assert (await souk(tmp_path, "status"))[0] == 1
+        assert (await souk(tmp_path, "status"))[0] == 3
     async with starting(tmp_path) as stack:
         await stack.until_ready()
     assert stack.processes() == []

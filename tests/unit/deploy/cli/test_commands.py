@@ -174,7 +174,7 @@ def test_following_one_job_ends_as_it_does(gateway: FakeGateway, souk: Souk, sta
 
 def test_health_of_an_installation_elsewhere(gateway: FakeGateway, souk: Souk) -> None:
     term = {"name": "workers", "cost": 10, "note": "No worker reads send-email.", "advice": "Start one."}
-    gateway.say("GET /api/admin/monitoring", {"health": {"score": 90, "status": "good", "terms": [term]}})
+    gateway.say("GET /api/admin/monitoring", {"health": {"score": 70, "status": "degraded", "terms": [term]}})
     result = souk("status")
     assert result.exit_code == 1
     assert "-10 workers: No worker reads send-email.\n     Start one." in result.stdout
