@@ -1,7 +1,7 @@
 """Places in the code at which a process kills itself when a test has asked for it. They exist under tests/ only.
 
-`launch.py` wraps the named functions. A failpoint is armed by a file, is gone once it was reached, and costs one look
-for that file otherwise.
+`launch.py` wraps the named functions. A failpoint is armed by a file, is gone once it was reached (one that `lasts` is
+not), and costs one look for that file otherwise.
 """
 
 import asyncio
@@ -40,6 +40,8 @@ class Failpoint:
     target: str
     moment: Moment
     counts: Callable[..., bool] = always
+    lasts: bool = False
+    """Whether it stays armed: every process that gets there dies, until the test takes it back."""
 
 
 def _marks_sent(_: Any, query: str, *__: Any) -> bool:
@@ -54,12 +56,18 @@ def _tells_mailed(_: Any, report: Any, *__: Any) -> bool:
     return bool(report.outcome == "completed" and report.job_type == "send-email")
 
 
+def _is_poison(job: Any, *_: Any) -> bool:
+    return bool(job.params.get("title") == POISON)
+
+
 def _has_jobs(_: Any, jobs: Any, *__: Any) -> bool:
     return bool(jobs)
 
 
 COMMIT = "asyncpg.transaction:Transaction._Transaction__commit"
 """What `async with conn.transaction()` ends with; its public `commit` is another way to it."""
+POISON = "Poison"
+"""The title in a job that kills every process that runs it."""
 FAILPOINTS = (
     Failpoint("answer", ("gateway",), COMMIT, Moment.AFTER),
     Failpoint("commit", ("gateway", "ledger"), COMMIT, Moment.SENT),
@@ -74,6 +82,9 @@ FAILPOINTS = (
     Failpoint("tell-catalog", ("imaging",), "services.imaging.handlers:render_image", Moment.AFTER),
 )
 """Each is named for what does not happen any more."""
+POISONED = Failpoint(
+    "poison", ("notifier",), "services.notifier.handlers:send_notification", Moment.BEFORE, _is_poison, lasts=True
+)
 
 
 def switch(folder: Path, process: str, name: str) -> Path:
@@ -97,27 +108,27 @@ def _deadly(call: Callable[..., Any], failpoint: Failpoint, armed: Path) -> Call
         if not (armed.exists() and failpoint.counts(*arguments)):
             return call(*arguments, **named)
         if failpoint.moment is Moment.BEFORE:
-            _die(armed)
+            die()
         outcome = call(*arguments, **named)
         if not inspect.isawaitable(outcome):
-            _die(armed)
-        return (_sent if failpoint.moment is Moment.SENT else _after)(outcome, armed)
+            die()
+        return (_sent if failpoint.moment is Moment.SENT else _after)(outcome, die)
+
+    def die() -> None:
+        if not failpoint.lasts:
+            armed.unlink(missing_ok=True)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     return reached
 
 
-async def _after(outcome: Awaitable[object], armed: Path) -> None:
+async def _after(outcome: Awaitable[object], die: Callable[[], None]) -> None:
     await outcome
-    _die(armed)
+    die()
 
 
-async def _sent(outcome: Awaitable[object], armed: Path) -> None:
+async def _sent(outcome: Awaitable[object], die: Callable[[], None]) -> None:
     under_way = asyncio.ensure_future(outcome)
     await asyncio.sleep(0)
-    _die(armed)
+    die()
     under_way.cancel()  # never reached
-
-
-def _die(armed: Path) -> None:
-    armed.unlink(missing_ok=True)
-    os.kill(os.getpid(), signal.SIGKILL)

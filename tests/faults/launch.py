@@ -8,13 +8,13 @@ import runpy
 import sys
 from pathlib import Path
 
-from tests.faults.failpoints import FAILPOINTS, install, switch
+from tests.faults.failpoints import FAILPOINTS, POISONED, install, switch
 from tests.faults.guards import GUARDS, WITHOUT
 
 
 def main(folder: Path, process: str, module: str, arguments: list[str]) -> None:
     """Prepare, then become the process."""
-    for failpoint in FAILPOINTS:
+    for failpoint in (*FAILPOINTS, POISONED):
         if process in failpoint.processes:
             install(failpoint, switch(folder, process, failpoint.name))
     for name, remove in GUARDS.items():

@@ -1,6 +1,7 @@
 """`make soak MINUTES=20 SEED=1`: faults by chance under load, one every 20 seconds; ends in a table.
 
-The seed decides the faults and what each of them draws. The exit code is 1 when anything was lost or happened twice.
+The seed decides the faults and what each of them draws. Two gateways run behind a balancing client; every other process
+is alone. The exit code is 1 when anything was lost or happened twice.
 """
 
 import argparse
@@ -9,7 +10,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,13 +19,14 @@ from typing import Final
 
 import aiohttp
 
-from tests.faults.passing import ANSWER_SECONDS, struck
+from tests.faults.passing import struck
 from tests.faults.stand import Stand
 from tests.faults.table import FAULTS, RESCUE_SECONDS, TOLERANCE, Fault
 from tests.faults.verdict import Allowed, Verdict, settled
-from tests.faults.workload import Book, Workload
+from tests.faults.workload import ANSWER_SECONDS, Book, Workload
 
 EVERY_SECONDS: Final = 20.0
+GATEWAYS: Final = 2
 SAMPLE_SECONDS: Final = 2.0
 SHORTEST_LIFE_SECONDS: Final = 60.0
 """Memory of younger processes is still growing into their work."""
@@ -54,6 +57,38 @@ class Memory:
         return found
 
 
+@dataclass(slots=True)
+class Answers:
+    """How requests were answered while faults of one sort were at work, as the client behind the balancer sees it."""
+
+    well: int = 0
+    ill: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.well / max(1, self.well + self.ill):.2%} of {self.well + self.ill}"
+
+
+@dataclass(slots=True)
+class Soaked:
+    """What a soak has found."""
+
+    book: Book
+    recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    memory: Memory = field(default_factory=Memory)
+    of_replicas: Answers = field(default_factory=Answers)
+    of_the_only: Answers = field(default_factory=Answers)
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @contextmanager
+    def counted(self, fault: Fault) -> Iterator[None]:
+        """Count the answers of the block for this sort of fault."""
+        well, ill = self.book.answered_well, len(self.book.answered_ill)
+        yield
+        answers = self.of_replicas if fault.is_of_replica else self.of_the_only
+        answers.well += self.book.answered_well - well
+        answers.ill += len(self.book.answered_ill) - ill
+
+
 def slope(samples: Sequence[tuple[float, int]]) -> float:
     """The slope of a line through these, by least squares."""
     mean_x = sum(x for x, _ in samples) / len(samples)
@@ -62,33 +97,35 @@ def slope(samples: Sequence[tuple[float, int]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in samples) / spread if spread else 0.0
 
 
-def chosen(seed: int, count: int) -> list[tuple[Fault, Random]]:
+def chosen(seed: int, count: int, among: Sequence[Fault]) -> list[tuple[Fault, Random]]:
     """The faults of a seed, each with the chance it draws from: the same again for the same seed."""
     random = Random(seed)
-    return [(random.choice(FAULTS), Random(random.getrandbits(64))) for _ in range(count)]
+    return [(random.choice(among), Random(random.getrandbits(64))) for _ in range(count)]
 
 
-async def soak(stand: Stand, *, minutes: float, seed: int) -> tuple[Book, Verdict, dict[str, list[float]], Memory]:
+async def soak(stand: Stand, faults: Sequence[tuple[Fault, Random]], *, seed: int) -> Soaked:
     """Run, then wait until everything is final."""
-    memory, recoveries = Memory(), defaultdict(list)
-    watching = asyncio.create_task(memory.watch(stand))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as http:
         async with Workload(stand, http, Random(seed), per_second=4.0) as workload:
-            for number, (fault, random) in enumerate(chosen(seed, round(minutes * 60 / EVERY_SECONDS)), start=1):
+            soaked = Soaked(workload.book)
+            watching = asyncio.create_task(soaked.memory.watch(stand))
+            for number, (fault, random) in enumerate(faults, start=1):
                 next_at = time.monotonic() + EVERY_SECONDS
-                seconds = await struck(stand, fault, random, workload, patience_seconds=PATIENCE_SECONDS)
-                recoveries[fault.name].append(seconds)
+                with soaked.counted(fault):
+                    seconds = await struck(stand, fault, random, workload, patience_seconds=PATIENCE_SECONDS)
+                    await asyncio.sleep(max(0.0, next_at - time.monotonic()))
+                soaked.recoveries[fault.name].append(seconds)
                 print(f"{number:4} {fault.name:44} {seconds:6.1f} s", flush=True)
-                await asyncio.sleep(max(0.0, next_at - time.monotonic()))
         allowed = Allowed(mail=True, live_mail=True, failures=True)
-        verdict = await settled(stand, workload.book, allowed=allowed, patience_seconds=PATIENCE_SECONDS)
+        soaked.verdict = await settled(stand, workload.book, allowed=allowed, patience_seconds=PATIENCE_SECONDS)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    return workload.book, verdict, recoveries, memory
+    return soaked
 
 
-def table(book: Book, verdict: Verdict, recoveries: Mapping[str, Sequence[float]], memory: Memory) -> str:
+def table(soaked: Soaked) -> str:
     """The figures as a page of Markdown."""
+    book, verdict, recoveries = soaked.book, soaked.verdict, soaked.recoveries
     slowest = max(recoveries, key=lambda name: max(recoveries[name]))
     rows = [
         ("jobs accepted", verdict.accepted),
@@ -103,12 +140,13 @@ def table(book: Book, verdict: Verdict, recoveries: Mapping[str, Sequence[float]
         ("faults", sum(map(len, recoveries.values()))),
         ("longest recovery", f"{max(recoveries[slowest]):.1f} s ({slowest})"),
         ("everything final after", f"{verdict.settled_seconds:.1f} s"),
-        ("requests answered well", f"{book.share_well:.2%} of {book.answered_well + len(book.answered_ill)}"),
+        ("requests answered well while only replicas are hurt", soaked.of_replicas),
+        ("… while the only database, broker or jobs API is hurt", soaked.of_the_only),
         ("statistics sampled", f"{book.samples}, wrong {len(book.wrong_samples)}"),
     ]
     slopes = [
         (f"memory of {name}", "lived under a minute" if each is None else f"{each:+.2f} MiB a minute")
-        for name, each in sorted(memory.slopes().items())
+        for name, each in sorted(soaked.memory.slopes().items())
     ]
     lines = [f"| {name} | {value} |" for name, value in (*rows, *slopes)]
     return "\n".join(("| soak | |", "|---|---|", *lines))
@@ -119,19 +157,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--replicas", action="store_true", help="only faults of processes beside which others live")
     given = parser.parse_args()
     print(f"{given.minutes:g} minutes, seed {given.seed}")
+    among = tuple(fault for fault in FAULTS if fault.is_of_replica or not given.replicas)
+    faults = chosen(given.seed, round(given.minutes * 60 / EVERY_SECONDS), among)
     with tempfile.TemporaryDirectory(prefix="souk-soak-") as folder:
-        stand = Stand(Path(folder))
+        stand = Stand(Path(folder), gateways=GATEWAYS)
         stand.start()
         try:
-            book, verdict, recoveries, memory = asyncio.run(soak(stand, minutes=given.minutes, seed=given.seed))
+            soaked = asyncio.run(soak(stand, faults, seed=given.seed))
         finally:
             stand.stop()
-    print(table(book, verdict, recoveries, memory))
-    for complaint in verdict.complaints:
+    print(table(soaked))
+    for complaint in (*soaked.verdict.complaints, *(f"ill answer: {each}" for each in soaked.book.answered_ill)):
         print(complaint)
-    return 1 if verdict.lost or verdict.doubled else 0
+    return 1 if soaked.verdict.lost or soaked.verdict.doubled else 0
 
 
 if __name__ == "__main__":

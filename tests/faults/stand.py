@@ -1,6 +1,6 @@
 """The whole stack as a test bench: nine processes that can be killed, held and armed, and the two servers below them.
 
-`python -m tests.faults.stand FOLDER` runs it until SIGTERM; tests start that with `Stand.start`.
+`python -m tests.faults.stand FOLDER GATEWAYS` runs it until SIGTERM; tests start that with `Stand.start`.
 """
 
 import asyncio
@@ -38,10 +38,14 @@ COMES_BACK_SECONDS = 60.0
 
 
 class Stand(Stack):
-    """A stack of its own whose processes run by `launch.py`. Started once, hurt many times."""
+    """A stack of its own whose processes run by `launch.py`. Started once, hurt many times.
 
-    def __init__(self, folder: Path) -> None:
+    Further gateways than the first share its failpoints: the one that gets there first dies.
+    """
+
+    def __init__(self, folder: Path, *, gateways: int = 1) -> None:
         super().__init__(folder)
+        self._gateways = gateways
         self.log = folder / "stand.log"
         self._switches = folder / "switches"
 
@@ -52,7 +56,7 @@ class Stand(Stack):
             (self._switches / name).mkdir(parents=True, exist_ok=True)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}  # noqa: TID251
         self._holder = spawn(
-            [sys.executable, "-m", "tests.faults.stand", self.home.folder],
+            [sys.executable, "-m", "tests.faults.stand", self.home.folder, str(self._gateways)],
             log=self.log,
             env={**kept, **self.environment},
             when_orphaned=signal.SIGTERM,
@@ -114,6 +118,13 @@ class Stand(Stack):
     def restarts(self) -> int:
         """How often processes were started anew so far."""
         return sum(process.restarts for process in self.run.processes)
+
+    def gateways(self) -> tuple[str, ...]:
+        """The address of every gateway. All of them have to run."""
+        first, *others = (each for each in self.run.processes if each.name.partition("-")[0] == "gateway")
+        assert first.name == "gateway"
+        ports = (_environment_of(each.pid or 0)["SOUK_HTTP_PORT"] for each in others)
+        return self.run.gateway, *(f"http://127.0.0.1:{port}" for port in ports)
 
     def resident_bytes(self) -> Mapping[str, tuple[int, int]]:
         """The pid and the resident memory of every process that runs."""
@@ -218,7 +229,7 @@ def _environment_of(pid: int) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, gateways: int) -> None:
     """Run the stack, every process by `launch.py`, until a signal."""
     switches = str(folder / "switches")
     blueprints = tuple(
@@ -230,10 +241,11 @@ def main(folder: Path) -> None:
             StackSettings(),
             steps=terminal(),
             announce=lambda _: print(f"ready after {time.monotonic() - begun:.1f} s"),
+            counts={"gateway": gateways},
             blueprints=blueprints,
         )
     )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Final
+from uuid import UUID
 
+import aiohttp
+
+from services.jobs.quarantine.usecases import CRASHES_TO_PARK, KILLED_ITS_WORKER
+from shared.ids import new_id
 from shared.messaging.topology import DISPATCH_QUEUE, EVENTS, JOBS, LEDGER_QUEUE
+from tests.e2e.marketplace import Shop
 from tests.eventually import eventually
-from tests.faults.failpoints import FAILPOINTS
+from tests.faults.failpoints import FAILPOINTS, POISON, POISONED
 from tests.faults.stand import PROCESSES, Stand
 from tests.faults.verdict import Allowed
 
@@ -39,12 +45,14 @@ class Fault:
     allowed: Allowed = NOTHING
     recovery_seconds: float = RECOVERY_SECONDS
     settled_seconds: float = RESCUE_SECONDS
-    restarts: int = 0
-    """How many processes have to be started anew by it: no other may die of it."""
+    restarts: tuple[int, ...] = (0,)
+    """How many processes may be started anew by it: no other may die of it."""
     is_answered: bool = True
     """Whether every request has a good answer meanwhile."""
     is_quick: bool = False
     """Whether it is in `make test`."""
+    is_of_replica: bool = False
+    """Whether it hurts a process beside which others do the same, or that no answer needs."""
 
 
 async def nothing(_: Stand, __: Random) -> None:
@@ -68,6 +76,8 @@ def _mail_of(process: str) -> Allowed:
 
 
 ANSWERING: Final = frozenset({"gateway", "jobs-api"})
+THE_ONLY: Final = "jobs-api"
+"""A soak has two gateways, but one of these before its answers."""
 BACKLOGGED: Final = ("relay", "ledger", "notifier", "imaging")
 QUICK_KILLS: Final = frozenset({"gateway", "relay", "ledger", "notifier", "imaging"})
 
@@ -79,16 +89,18 @@ def _of_process(process: str) -> tuple[Fault, ...]:
             _send(process, signal.SIGKILL),
             nothing,
             allowed=_mail_of(process),
-            restarts=1,
+            restarts=(1,),
             is_answered=process not in ANSWERING,
+            is_of_replica=process != THE_ONLY,
             is_quick=process in QUICK_KILLS,
         ),
         Fault(
             f"terminate {process}",
             _send(process, signal.SIGTERM),
             nothing,
-            restarts=1,
+            restarts=(1,),
             is_answered=process not in ANSWERING,
+            is_of_replica=process != THE_ONLY,
             is_quick=process == "notifier",
         ),
         Fault(
@@ -98,6 +110,7 @@ def _of_process(process: str) -> tuple[Fault, ...]:
             held_seconds=(1.0, 6.0),
             allowed=Allowed(mail=process == "notifier", live_mail=process == "notifier"),
             is_answered=process not in ANSWERING,
+            is_of_replica=process != THE_ONLY,
         ),
     )
 
@@ -116,7 +129,8 @@ def _with_backlog(process: str) -> Fault:
         heal,
         held_seconds=(2.0, 4.0),
         allowed=_mail_of(process),
-        restarts=1,
+        restarts=(1,),
+        is_of_replica=True,
     )
 
 
@@ -137,8 +151,9 @@ def _failpoint(process: str, name: str) -> Fault:
         inject,
         heal,
         allowed=Allowed(mail=process == "notifier", failures=name == "publish-retry"),
-        restarts=1,
+        restarts=(1,),
         is_answered=process not in ANSWERING,
+        is_of_replica=process != THE_ONLY,
         is_quick=(process, name) in {("notifier", "ack"), ("notifier", "report-mail")},
     )
 
@@ -185,7 +200,7 @@ async def _accept_vendor(stand: Stand, _: Random) -> None:
     await stand.refuse_mail([])
 
 
-async def _poison(stand: Stand, _: Random) -> None:
+async def _send_unreadable(stand: Stand, _: Random) -> None:
     """Messages that no consumer can read: they must harm nobody else."""
     for type_ in ("send-email", "send-notification", "process-image"):
         await stand.publish(JOBS, f"{type_}.p3", "no job", {"delivery_mode": 2, "priority": 3})
@@ -212,16 +227,13 @@ SERVERS: Final = (
     Fault("delete a queue of events", partial(_delete_queue, among=(DISPATCH_QUEUE, "events.catalog")), nothing),
     Fault("delete the queue of reports", partial(_delete_queue, among=(LEDGER_QUEUE,)), nothing),
     Fault(
-        "delete a binding",
-        partial(
-            _unbind,
-            among=(
-                (EVENTS, DISPATCH_QUEUE),
-                (JOBS, "jobs.send-notification"),
-                (JOBS, "jobs.process-image"),
-                (EVENTS, "events.catalog"),
-            ),
-        ),
+        "delete a binding of a work queue",
+        partial(_unbind, among=((JOBS, "jobs.send-notification"), (JOBS, "jobs.process-image"))),
+        nothing,
+    ),
+    Fault(
+        "delete a binding of events",
+        partial(_unbind, among=((EVENTS, DISPATCH_QUEUE), (EVENTS, "events.catalog"))),
         nothing,
         # Found by the next look at the topology, 20 s later at most.
         recovery_seconds=30.0,
@@ -233,13 +245,75 @@ SERVERS: Final = (
         held_seconds=(1.0, 3.0),
         allowed=Allowed(failures=True),
     ),
-    Fault("unreadable messages", _poison, nothing, is_quick=True),
+    Fault("unreadable messages", _send_unreadable, nothing, is_quick=True),
 )
+
+
+# -- a job that kills --------------------------------------------------------------------------------
+
+CRASHES: Final = """
+    SELECT outcome, count(*) AS n FROM jobs.history WHERE job_id = $1 AND outcome IN ('suspected', 'crashed', 'parked')
+    GROUP BY outcome
+"""
+NEIGHBOURS: Final = """
+    SELECT count(*) FILTER (WHERE finished_at IS NULL AND state <> 'scheduled') AS unfinished,
+           count(*) FILTER (WHERE attempt > 1) AS charged
+    FROM jobs.jobs WHERE created_at BETWEEN (SELECT created_at FROM jobs.jobs WHERE id = $1)
+                                        AND (SELECT finished_at FROM jobs.jobs WHERE id = $1)
+"""
+
+
+def _poison_job() -> Fault:
+    """One job kills every notifier that runs it: it is parked after three crashes of its own."""
+    entered: list[UUID] = []
+
+    async def inject(stand: Stand, _: Random) -> None:
+        stand.arm("notifier", POISONED.name)
+        params = {"product_id": str(new_id()), "title": POISON}
+        body = {
+            "type": "send-notification",
+            "payload": {"kind": "product_submitted", "audience": {"kind": "admins"}, "params": params},
+        }
+        async with aiohttp.ClientSession() as http:
+            answer = await Shop(stand, http).post_once("ops", "/api/admin/jobs/enqueue", json=body)
+        entered.append(UUID(answer.get("job", answer)["id"]))
+
+    async def heal(stand: Stand, _: Random) -> None:
+        """It is parked, its crashes are counted, and no job of its time has had to pay for it."""
+        job_id = entered.pop()
+
+        async def is_parked() -> bool:
+            conn = await stand.database()
+            try:
+                row = await conn.fetchrow("SELECT state, attempt, error_class FROM jobs.jobs WHERE id = $1", job_id)
+                assert row is not None
+                assert tuple(row) == ("failed", 1, KILLED_ITS_WORKER)
+                counted = {each["outcome"]: each["n"] for each in await conn.fetch(CRASHES, job_id)}
+                assert counted["crashed"] + counted["parked"] == CRASHES_TO_PARK, counted
+                neighbours = await conn.fetchrow(NEIGHBOURS, job_id)
+                assert neighbours is not None
+                assert tuple(neighbours) == (0, 0)
+            finally:
+                await conn.close()
+            return True
+
+        await eventually(is_parked, TOLERANCE * RESCUE_SECONDS, every=0.1)
+        stand.disarm()
+
+    return Fault(
+        "poison job",
+        inject,
+        heal,
+        allowed=Allowed(mail=True),
+        restarts=(CRASHES_TO_PARK, CRASHES_TO_PARK + 1, CRASHES_TO_PARK + 2),
+        is_of_replica=True,
+    )
+
 
 PROCESS_FAULTS: Final = tuple(fault for process in PROCESSES for fault in _of_process(process))
 FAILPOINT_FAULTS: Final = tuple(
     _failpoint(process, failpoint.name) for failpoint in FAILPOINTS for process in failpoint.processes
 )
 BACKLOG_FAULTS: Final = tuple(map(_with_backlog, BACKLOGGED))
-FAULTS: Final = (*PROCESS_FAULTS, *BACKLOG_FAULTS, *SERVERS, *FAILPOINT_FAULTS)
+FAULTS: Final = (*PROCESS_FAULTS, *BACKLOG_FAULTS, *SERVERS, *FAILPOINT_FAULTS, _poison_job())
 BY_NAME: Final = {fault.name: fault for fault in FAULTS}

@@ -20,8 +20,11 @@ import aiohttp
 from deploy.local.pictures import photo
 from tests import factories
 from tests.e2e.marketplace import JSON, STATES, Shop
+from tests.faults.balancer import Balancer, Reply
 from tests.faults.stand import Stand
 
+ANSWER_SECONDS: Final = 5.0
+"""No answer for so long is an ill one."""
 PATIENCE_SECONDS: Final = 150.0
 """How long a client sends again before it gives up; longer than any fault lasts."""
 MOST_AT_ONCE: Final = 40
@@ -31,6 +34,7 @@ PICTURES: Final = 8
 CALM: Final = 0.9
 """The share of vendors that send an offer once; the others press the button three times."""
 VENDORS: Final = ("vendor", "vendor", "vendor", "other vendor")
+STATISTICS: Final = "/api/admin/jobs?action=stats"
 
 
 @dataclass(slots=True)
@@ -64,30 +68,13 @@ class Book:
     products: list[Offered] = field(default_factory=list)
     jobs: dict[str, Ordered] = field(default_factory=dict)
     answered_well: int = 0
+    """Requests with an answer below 500, as the client behind the balancer sees them."""
     answered_ill: list[str] = field(default_factory=list)
     """Requests that were answered with 500 and above, too late, or not at all, and were sent again."""
     unanswered: list[str] = field(default_factory=list)
     """Requests that got no good answer however often they were sent."""
     samples: int = 0
     wrong_samples: list[str] = field(default_factory=list)
-
-    @property
-    def share_well(self) -> float:
-        """The share of requests with an answer below 500."""
-        return self.answered_well / max(1, self.answered_well + len(self.answered_ill))
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back in the end."""
-
-    status: int
-    body: JSON
-
-    @property
-    def code(self) -> str:
-        """The last word of a problem's type."""
-        return str(self.body.get("type", "")).rpartition(":")[2]
 
 
 class Refused(Exception):
@@ -103,7 +90,7 @@ class Workload:
     def __init__(self, stand: Stand, http: aiohttp.ClientSession, random: Random, *, per_second: float = 8.0) -> None:
         self.book = Book()
         self._shop = Shop(stand, http)
-        self._http = http
+        self._balancer = Balancer(http, stand.gateways(), within_seconds=ANSWER_SECONDS)
         self._random = random
         self._pause_seconds = 1 / per_second
         self._under_way: set[asyncio.Task[None]] = set()
@@ -236,23 +223,20 @@ class Workload:
         """Look at the statistics again and again: their parts are their sum, in every sample."""
         while True:
             try:
-                async with self._http.get(
-                    f"{self._shop.gateway}/api/admin/jobs?action=stats", headers=self._shop.as_("ops")
-                ) as answer:
-                    said = await answer.json(content_type=None) if answer.status == 200 else None
+                said = await self._balancer.request("GET", STATISTICS, headers=self._shop.as_("ops"))
             except (aiohttp.ClientError, TimeoutError, ValueError):
                 said = None
-            if said is not None:
+            if said is not None and said.status == 200:
                 self.book.samples += 1
-                stats = said["stats"]
+                stats = said.body["stats"]
                 if stats["total"] != sum(stats[state] for state in STATES) or min(stats[s] for s in STATES) < 0:
                     self.book.wrong_samples.append(str(stats))
             await asyncio.sleep(SAMPLE_SECONDS)
 
-    async def _ask(self, who: str, path: str) -> Answer | None:
+    async def _ask(self, who: str, path: str) -> Reply | None:
         return await self._send(who, path, method="GET")
 
-    async def _send_at_once(self, copies: int, who: str, path: str, *, json: JSON) -> list[Answer | None]:
+    async def _send_at_once(self, copies: int, who: str, path: str, *, json: JSON) -> list[Reply | None]:
         """Send the same with the same key as often at once, each until it is taken."""
         key = self._key()
         return await asyncio.gather(*(self._send(who, path, json=json, key=key) for _ in range(copies)))
@@ -270,7 +254,7 @@ class Workload:
         picture: bytes | None = None,
         takes: tuple[int, ...] = (200, 201),
         key: str | None = None,
-    ) -> Answer | None:
+    ) -> Reply | None:
         """Send until it is taken. None, and a line in the book, when nothing took it in all the time."""
         headers = {**self._shop.as_(who), "Idempotency-Key": key or self._key()}
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -288,13 +272,10 @@ class Workload:
 
     async def _try(
         self, method: str, path: str, headers: dict[str, str], json: JSON | None, picture: bytes | None
-    ) -> Answer | None:
-        form = None if picture is None else _form(picture)
-        url = f"{self._shop.gateway}{path}"
+    ) -> Reply | None:
+        form = None if picture is None else partial(_form, picture)
         try:
-            async with self._http.request(method, url, headers=headers, json=json, data=form) as answer:
-                body = await answer.json(content_type=None)
-                said = Answer(answer.status, body if isinstance(body, dict) else {})
+            said = await self._balancer.request(method, path, headers=headers, json=json, form=form)
         except (aiohttp.ClientError, TimeoutError, ValueError) as none:
             self.book.answered_ill.append(f"{method} {path}: {none!r}")
             return None
