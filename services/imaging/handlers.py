@@ -25,7 +25,9 @@ async def process_image(
     Imaging has no outbox: killed after the objects and before the event, or after the event and before the report,
     the job comes again, finds the same keys and says the same event again, under the same id.
     """
-    image = await render_image(job.source, blobs=blobs, renderer=renderer, outbound=outbound)
+    image = await render_image(
+        job.source, blobs=blobs, renderer=renderer, outbound=outbound, before_storing=attempt.stop_if_cancelled
+    )
     event = _processed(job, image)
     envelope = wrap(
         event,

@@ -5,6 +5,7 @@ times, in any number of processes at once, and stores the same bytes under the s
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +32,13 @@ class Fetching:
 
 
 async def render_image(
-    source: str, *, blobs: Blobs, renderer: Renderer, outbound: Outbound, fetching: Fetching | None = None
+    source: str,
+    *,
+    blobs: Blobs,
+    renderer: Renderer,
+    outbound: Outbound,
+    fetching: Fetching | None = None,
+    before_storing: Callable[[], None] = lambda: None,
 ) -> ProcessedImage:
     """Make and store all renditions of the picture at `source`: `blob:<key>` of an upload, or a URL.
 
@@ -43,11 +50,13 @@ async def render_image(
     4. among the renditions: some of them, each whole; the next run writes all again;
     5. after the last: everything stored and nobody told. The job is not acked, so it comes again and answers.
 
+    `before_storing` is called when all is rendered and no rendition is stored; what it raises ends the work there.
     If a remote picture has changed in between, a second original stays behind, unreferred to.
     Raises what fetching, the object store and the renderer raise; each error says whether a retry may help.
     """
     original, original_key = await _original(source, blobs=blobs, outbound=outbound, fetching=fetching or Fetching())
     rendered = await renderer.render(original)
+    before_storing()
     renditions = await _store(rendered, content_hash(original), blobs=blobs)
     return ProcessedImage(original_key, rendered.width, rendered.height, rendered.placeholder, renditions)
 

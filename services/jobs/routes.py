@@ -1,7 +1,7 @@
 """The HTTP edge of the jobs api: parse, call one use case, answer. Reached through the gateway only."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -56,7 +56,8 @@ class _Edge:
         match query.action:
             case "stats":
                 stats, oldest = await self._desk.stats(), await self._desk.oldest()
-                return answer({"success": True, "stats": stats, "oldest_waiting": oldest})
+                broken = [asdict(each) for each in await self._desk.open_breakers()]
+                return answer({"success": True, "stats": stats, "oldest_waiting": oldest, "open_breakers": broken})
             case "health":
                 return answer({"success": True, "health": await self._health.health()})
             case "completed" | "failed":

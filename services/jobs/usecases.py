@@ -10,6 +10,7 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from services.jobs.audit import store as audit
+from services.jobs.breakers.store import BreakerStore, OpenBreaker
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyCleared, JobNotFound, KeyReused, NotRetryable, UnknownJobType
 from services.jobs.health.store import HealthStore, OldestWaiting
@@ -88,6 +89,7 @@ class JobsDesk:
         self._pool = pool
         self._ledger = ledger
         self._health = health
+        self._breakers = BreakerStore()
         self._letters = letters
         self._partitions = partitions
         self._pruner = pruner
@@ -103,6 +105,11 @@ class JobsDesk:
         async with connection(self._pool) as conn:
             counted = statistics(await self._ledger.counts(conn))
             return {**counted, "active_workers": await self._health.active_workers(conn)}
+
+    async def open_breakers(self) -> Sequence[OpenBreaker]:
+        """The types that nobody works on because what they depend on is away."""
+        async with connection(self._pool) as conn:
+            return await self._breakers.all_open(conn)
 
     async def latest(self, state: JobState) -> list[ShownJob]:
         """The last 100 completed or 50 failed jobs, newest first."""

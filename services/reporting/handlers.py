@@ -18,8 +18,8 @@ async def record_events(messages: Sequence[DeliveredMessage], *, counting: Count
 
 
 async def generate_report(job: GenerateReport, attempt: Attempt, *, reports: Reports) -> JsonValue:
-    """Build a report; the result says which and what is in it."""
-    report = await reports.generate(job, job_id=attempt.job_id)
+    """Build a report; the result says which and what is in it. A cancelled one is not written."""
+    report = await reports.generate(job, job_id=attempt.job_id, before_writing=attempt.stop_if_cancelled)
     return {
         "report_id": str(report.id),
         "report_type": report.type,

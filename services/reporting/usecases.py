@@ -1,6 +1,6 @@
 """What reporting does: it counts events, takes requests for reports, and builds them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, get_args
@@ -131,18 +131,22 @@ class Reports:
             await self._tell_requested(conn, again)
             return again, False
 
-    async def generate(self, job: GenerateReport, *, job_id: UUID) -> Report:
+    async def generate(
+        self, job: GenerateReport, *, job_id: UUID, before_writing: Callable[[], None] = lambda: None
+    ) -> Report:
         """Build the report a job asks for, and return it with its figures.
 
         The figures are taken in one snapshot and then replace the old ones together with `report.ready`, in one
         transaction; younger figures are never replaced by older ones. Killed before that, the report is as it was and
         the next attempt builds it; killed after it, the next attempt finds this job's figures there and only answers.
+        `before_writing` is called when the figures are taken and nothing is written; what it raises ends it there.
         Raises `UnknownReport` and `BadReportJob`, which no further attempt would mend.
         """
         wanted = await self._wanted(job)
         if wanted.job_id == job_id and wanted.figures is not None:
             return wanted
         figures, at = await self._taken(wanted)
+        before_writing()
         async with transaction(self.pool) as conn:
             report = wanted
             if wanted.id == job.report_id or await store.add_report(conn, wanted) is None:

@@ -54,7 +54,14 @@ class _Edge:
 
     async def types(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
-        return answer({"items": [asdict(paused) for paused in await self._desk.paused()], "next": None})
+        paused, broken = await self._desk.paused(), await self._desk.open_breakers()
+        return answer(
+            {
+                "items": [asdict(each) for each in paused],
+                "breakers": [asdict(each) for each in broken],
+                "next": None,
+            }
+        )
 
     async def pause(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)

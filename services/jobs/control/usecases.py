@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.jobs.audit import store as audit
+from services.jobs.breakers.store import BreakerStore, OpenBreaker
 from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup, PausedType
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
@@ -39,6 +40,7 @@ class ControlDesk:
         self._ledger = ledger
         self._store = store
         self._letters = LetterStore()
+        self._breakers = BreakerStore()
         self._clock = clock
         self._outbox = Outbox("jobs")
 
@@ -78,6 +80,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.pause(conn, job_type, _name(by)):
+                await self._breakers.note(conn, job_type, "paused", actor=_name(by))
                 await audit.record(conn, by, "job_type.pause", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
@@ -88,6 +91,7 @@ class ControlDesk:
 
         async def write(conn: Connection) -> None:
             if await self._store.resume(conn, job_type):
+                await self._breakers.note(conn, job_type, "resumed", actor=_name(by))
                 await audit.record(conn, by, "job_type.resume", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
@@ -96,6 +100,11 @@ class ControlDesk:
         """The paused types."""
         async with connection(self._pool) as conn:
             return await self._store.paused(conn)
+
+    async def open_breakers(self) -> Sequence[OpenBreaker]:
+        """The types whose dependency is away."""
+        async with connection(self._pool) as conn:
+            return await self._breakers.all_open(conn)
 
     async def groups(self) -> Sequence[FailureGroup]:
         """Failed jobs by cause."""

@@ -116,7 +116,7 @@ def _report(job_id: UUID, attempt: int, outcome: Outcome) -> AttemptReport:
 async def test_statistics_name_all_states_and_their_sum(api: Api) -> None:
     answer = await api.call("GET", "/api/admin/jobs?action=stats")
     stats = {"total": 0, "active_workers": 0, **dict.fromkeys(STATES, 0)}
-    assert answer == {"success": True, "stats": stats, "oldest_waiting": []}
+    assert answer == {"success": True, "stats": stats, "oldest_waiting": [], "open_breakers": []}
     await api.job()
     await api.job(Outcome.STARTED)
     await api.job(Outcome.RETRYING)
