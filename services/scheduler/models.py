@@ -147,6 +147,10 @@ class EntryState:
     last_due_at: datetime | None = None
     last_event_id: UUID | None = None
 
+    def is_like(self, other: "EntryState") -> bool:
+        """Whether nothing was decided in between."""
+        return (self.settled_until, self.is_paused) == (other.settled_until, other.is_paused)
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:

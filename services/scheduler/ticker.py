@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from prometheus_client import Counter
@@ -25,6 +26,8 @@ RETRY_SECONDS: Final = 1.0
 KEEP_TICKS: Final = timedelta(days=400)
 BATCH: Final = 500
 """Ticks of one transaction; the next one follows at once."""
+LONGEST_THOUGHT: Final = timedelta(seconds=10)
+"""A decision older than this is made anew: its process was frozen, and what was on time is late now."""
 
 TICKS = Counter("souk_scheduler_ticks", "Slots emitted, by entry and cause.", ["entry", "cause"])
 GIVEN_UP = Counter("souk_scheduler_slots_given_up", "Slots missed and not made up for, by entry.", ["entry"])
@@ -63,10 +66,10 @@ class Ticker:
     Per entry one short transaction locks the entry's row, writes ticks and events, and moves `settled_until`.
     Killed before the commit, nothing of it happened, and the next look (of any scheduler) finds the same slots;
     killed after it, the events are in the outbox, which any scheduler relays. Frozen inside it, the server ends the
-    transaction after 5 s. Frozen elsewhere and woken late, it reads time and `settled_until` anew and finds nothing.
+    transaction after 5 s. Frozen elsewhere and woken late, it finds the row or the time another, and decides anew.
 
-    The time is the database's, read under the lock. Set back, it moves `settled_until` back with it: slots whose rows
-    are there are not written again, and slots given up while the clock was ahead are due at their time.
+    The time is the database's. Set back, it moves `settled_until` back with it: slots whose rows are there are not
+    written again, and slots given up while the clock was ahead are due at their time.
     """
 
     def __init__(
@@ -77,12 +80,14 @@ class Ticker:
         *,
         now: store.DatabaseClock = store.database_time,
         longest_sleep_seconds: float = LONGEST_SLEEP_SECONDS,
+        longest_thought: timedelta = LONGEST_THOUGHT,
     ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._schedule = schedule
         self._now = now
         self._longest_sleep_seconds = longest_sleep_seconds
+        self._longest_thought = longest_thought
         self._names = [timed.name for timed in schedule]
         self._is_known = False
 
@@ -136,18 +141,23 @@ class Ticker:
         return states, now
 
     async def _tick(self, timed: Timed) -> bool:
-        """Decide on the slots of one entry; returns whether more of them wait."""
+        """Decide on the slots of one entry, at most 500 of them; returns whether to come back for more.
+
+        Slots are worked out before anything is locked, since a month of minutes takes seconds. What was true then
+        must still be under the lock, and not long ago.
+        """
+        states, now = await self._look()
+        state = states[timed.name]
+        verdict, is_cut = await asyncio.to_thread(_decide, timed, state, now)
+        if not verdict.emit and not verdict.given_up and state.settled_until <= now:
+            return False  # somebody else was faster
         async with transaction(self._pool) as conn:
             await store.limit_waits(conn)
-            state = await store.lock_state(conn, timed.name)
-            if state is None:
-                return False
-            now = await self._now(conn)
-            verdict = _verdict(timed, state, now)
-            batch = verdict.emit[:BATCH]
-            ticks = [tick_of(timed, due_at, cause) for due_at, cause in batch]
+            locked = await store.lock_state(conn, timed.name)
+            if locked is None or not locked.is_like(state) or await self._now(conn) - now > self._longest_thought:
+                return locked is not None
+            ticks = [tick_of(timed, due_at, cause) for due_at, cause in verdict.emit]
             emitted = await write_ticks(conn, self._outbox, timed, ticks, now=now)
-            is_cut = len(batch) < len(verdict.emit)
             await store.settle(conn, timed.name, ticks[-1].due_at if is_cut else now)
         _tell(timed, state, emitted, given_up=verdict.given_up)
         return is_cut
@@ -177,13 +187,19 @@ class Ticker:
                     await conn.remove_listener(store.CHANGED_CHANNEL, changed)
 
 
-def _verdict(timed: Timed, state: EntryState, now: datetime) -> Verdict:
+def _decide(timed: Timed, state: EntryState, now: datetime) -> tuple[Verdict, bool]:
+    """What becomes of the slots since the entry was settled; whether more of them are left for the next time."""
     entry = timed.entry
     if not entry.enabled or state.is_paused:
-        return Verdict((), given_up=0)
+        return Verdict((), given_up=0), False
     # What is older than the window is given up unseen: nobody counts a year of minutes.
     since = max(state.settled_until, now - max(entry.window, 2 * ON_TIME))
-    return judge(tuple(timed.cron.between(since, now)), now, misfire=entry.misfire, window=entry.window)
+    slots = timed.cron.between(since, now)
+    if entry.misfire != "all":
+        return judge(tuple(slots), now, misfire=entry.misfire, window=entry.window), False
+    batch = tuple(islice(slots, BATCH + 1))
+    is_cut = len(batch) > BATCH
+    return judge(batch[:BATCH], now, misfire="all", window=entry.window), is_cut
 
 
 def _tell(timed: Timed, state: EntryState, emitted: Sequence[Tick], *, given_up: int) -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from random import Random
@@ -45,7 +45,15 @@ def schedule_until_killed(url: str, file: str, clock: FastTime) -> None:
 async def _ticking(url: str, file: str, clock: FastTime) -> None:
     async with open_pool(url, name="scheduler") as pool:
         timed = parse_schedule(file, source="test", default_zone="UTC")
-        await Ticker(pool, Outbox("scheduler"), timed, now=clock.now, longest_sleep_seconds=0.01).run()
+        ticker = Ticker(
+            pool,
+            Outbox("scheduler"),
+            timed,
+            now=clock.now,
+            longest_sleep_seconds=0.01,
+            longest_thought=timedelta(seconds=10 * clock.speed),
+        )
+        await ticker.run()
 
 
 class Field:

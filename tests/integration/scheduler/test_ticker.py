@@ -187,6 +187,22 @@ async def test_another_cron_after_a_restart_is_due_by_the_new_one(pool: Pool) ->
     assert [due for _, due in await emitted(pool)] == [at("10:20:00"), at("10:40:00")]
 
 
+async def test_what_was_decided_before_a_long_freeze_is_decided_anew(pool: Pool) -> None:
+    """Frozen between deciding and writing, alone: a slot that was on time then is late now, and `skip` skips it."""
+    hand = Hand(pool, schedule(entry("hourly", "0 * * * *", 'misfire = "skip"')))
+    await hand.at(START)
+    times = iter([at("11:00:01"), at("11:00:01"), at("11:40:00"), at("11:40:01"), at("11:40:01")])
+
+    async def thawing(_: object) -> datetime:
+        return next(times)
+
+    ticker = Ticker(pool, Outbox("scheduler"), schedule(entry("hourly", "0 * * * *")), now=thawing)
+    await ticker.run_once()
+    assert await emitted(pool) == []
+    await hand.at(at("12:00:00"))
+    assert await emitted(pool) == [("hourly", at("12:00:00"))]
+
+
 async def test_what_the_ledger_says_may_come_late_or_twice(pool: Pool) -> None:
     timed = schedule(entry("often", "* * * * *"))
     ticker = Hand(pool, timed)

@@ -91,7 +91,6 @@ ALL_MINUTES, ALL_HOURS = set(range(60)), set(range(24))
 QUARTERS = {0, 15, 30, 45}
 EXPRESSIONS = [
     ("0,15,30,45 0-23 * * *", QUARTERS, ALL_HOURS, FIXED),
-    ("30 0,1,2,3,23 * * *", {30}, {0, 1, 2, 3, 23}, FIXED),
     ("*/15 * * * *", QUARTERS, ALL_HOURS, ELAPSED),
     ("0 */6 * * *", {0}, {0, 6, 12, 18}, ELAPSED),
     ("30 1-23/2 * * *", {30}, set(range(1, 24, 2)), ELAPSED),
