@@ -83,11 +83,14 @@ class World:
         assert body is not None
         return body
 
-    async def next_reports(self) -> tuple[AttemptReport, ...]:
-        """The next message of reports; the ledger's queue hears of workers, too."""
-        while not (body := await self.next_body(LEDGER_QUEUE)).startswith(b'{"reports"'):
-            pass
-        return ReportBatch.model_validate_json(body).reports
+    async def next_ended(self) -> AttemptReport:
+        """The report of the next attempt that ended; the ledger's queue hears of workers and of starts, too."""
+        while True:
+            body = await self.next_body(LEDGER_QUEUE)
+            reports = ReportBatch.model_validate_json(body).reports if body.startswith(b'{"reports"') else ()
+            for report in reports:
+                if report.outcome is not Outcome.STARTED:
+                    return report
 
     async def order_job(self, job: GenerateReport) -> UUID:
         """Publish a job as the ledger does; returns its id."""
@@ -177,8 +180,7 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
     assert (await world.call(Role.VENDOR, "POST", "/api/vendor/reports", asked()))[0] == 200  # the same row
 
     await world.do_requested()
-    reports = await world.next_reports()
-    done = next(each for each in reports if each.outcome is not Outcome.STARTED)
+    done = await world.next_ended()
     assert (done.outcome, done.error) == (Outcome.COMPLETED, None)
     assert done.result == {
         "report_id": report["id"],
@@ -258,8 +260,7 @@ async def test_refusals(world: World) -> None:
 async def test_the_schedules_job_makes_the_marketplaces_report(world: World) -> None:
     due_at = moment(0) + timedelta(days=1)
     job_id = await world.order_job(GenerateReport(report_type="daily_metrics", due_at=due_at))
-    reports = await world.next_reports()
-    done = next(each for each in reports if each.outcome is not Outcome.STARTED)
+    done = await world.next_ended()
     assert (done.job_id, done.outcome) == (job_id, Outcome.COMPLETED)
     _, listed, _ = await world.call(Role.OPS, "GET", "/api/admin/reports")
     [item] = listed["items"]
@@ -269,8 +270,7 @@ async def test_the_schedules_job_makes_the_marketplaces_report(world: World) -> 
 
 async def test_a_job_that_makes_no_sense_is_reported_failed(world: World) -> None:
     await world.order_job(GenerateReport(report_id=uuid4(), report_type="daily_sales"))
-    reports = await world.next_reports()
-    failed = next(each for each in reports if each.outcome is not Outcome.STARTED)
+    failed = await world.next_ended()
     assert failed.outcome is Outcome.FAILED
     assert failed.error is not None
     assert failed.error.error_class == "UnknownReport"
