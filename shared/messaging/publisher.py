@@ -75,24 +75,23 @@ class Publisher:
 
     async def publish_body(self, body: bytes, *, exchange: str, routing_key: str, properties: Basic.Properties) -> None:
         """Publish bytes with properties of the caller's; same promise as `publish`."""
-        async with self._room:
-            try:
-                async with asyncio.timeout(PUBLISH_SECONDS):
-                    channel = await self._ready()
-                    # wait=False leaves draining to the connection's writer; the confirm is what is waited for.
-                    await channel.basic_publish(
-                        body,
-                        exchange=exchange,
-                        routing_key=routing_key,
-                        properties=properties,
-                        mandatory=True,
-                        wait=False,
-                    )
-            except aio_pika.exceptions.PublishError as exc:
-                self.returned.set()
-                raise NotConfirmed(f"{routing_key!r} to {exchange!r} reaches no queue") from exc
-            except (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as exc:
-                raise NotConfirmed(f"{routing_key!r} to {exchange!r} was not confirmed: {exc!r}") from exc
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS), self._room:
+                channel = await self._ready()
+                # wait=False leaves draining to the connection's writer; the confirm is what is waited for.
+                await channel.basic_publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=properties,
+                    mandatory=True,
+                    wait=False,
+                )
+        except aio_pika.exceptions.PublishError as exc:
+            self.returned.set()
+            raise NotConfirmed(f"{routing_key!r} to {exchange!r} reaches no queue") from exc
+        except (aio_pika.exceptions.AMQPError, OSError, TimeoutError, RuntimeError) as exc:
+            raise NotConfirmed(f"{routing_key!r} to {exchange!r} was not confirmed: {exc!r}") from exc
 
     async def _ready(self) -> Underlay:
         async with self._opening:
