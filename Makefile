@@ -29,7 +29,7 @@ test-all: ## Every test there is
 	@$(SETUP) test
 	@$(PYTEST) $(PARALLEL) tests
 
-check: ## Linters, types, import rules, lock files
+check: ## Linters, types, import rules, lock files, generated pages, deployment files
 	@$(SETUP) quality --no-broker
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -37,6 +37,8 @@ check: ## Linters, types, import rules, lock files
 	@.venv/bin/lint-imports
 	@if grep -n '://' requirements/*.txt; then echo 'check: a lock file contains an address'; exit 1; fi
 	@$(PY) -m deploy.docs --check
+	@.venv/bin/hadolint deploy/Dockerfile
+	@.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 up: ## Start the stack, give it a catalogue, and leave it running, supervised
 	@$(SETUP) run

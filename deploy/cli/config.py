@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from deploy.cli.shown import EXIT_CODES, AsJson, ExitCode, complain, out, print_json_lines, print_table
 from deploy.configuration import PROCESSES, READERS, Entry, entries
+from deploy.secret_files import make_secrets
 from shared.setting import described
 from shared.settings import Environment
 
@@ -90,6 +91,27 @@ def list_settings(process: OfProcess = None, env_file: EnvFile = None, as_json: 
         ((each.setting.name, _value(each, environment), each.setting.allowed) for each in rows),
     )
     return None
+
+
+@group.command("secrets", epilog="Example: souk config secrets deploy/secrets")
+def make_all_secrets(
+    folder: Annotated[Path, typer.Argument(help="Where the files go; made if missing, closed to everybody else.")],
+    database_host: Annotated[str, typer.Option(help="How the processes reach PostgreSQL.")] = "postgres",
+    broker_host: Annotated[str, typer.Option(help="How the processes reach RabbitMQ.")] = "rabbitmq",
+    as_json: AsJson = False,
+) -> None:
+    """Make every secret of an installation as a file: passwords, keys, addresses, and the broker's accounts.
+
+    deploy/compose.yaml mounts them. What is there stays, so it can be run again; none is shown.
+    """
+    try:
+        made = make_secrets(folder, database_host=database_host, broker_host=broker_host)
+    except OSError as exc:
+        complain(f"{folder}: {exc}", ExitCode.FAILED)
+    if as_json:
+        print_json_lines({"file": str(path)} for path in made)
+    else:
+        out.print(f"{len(made)} files are in {folder}. Keep a copy in a safe place: with the folder, they are gone.")
 
 
 def _processes(process: str | None) -> list[str]:

@@ -204,28 +204,13 @@ class RabbitServer:
         return answers(self.amqp_port, send=AMQP_HEADER) and answers(self.management_port)
 
     def _write_configuration(self) -> None:
-        definitions = {
-            "vhosts": [{"name": vhost} for vhost in self.vhosts],
-            "users": [{"name": user.name, **_account(user)} for user in self.users.values()],
-            "permissions": [
-                {
-                    "user": user.name,
-                    "vhost": vhost,
-                    "configure": user.configure,
-                    "write": user.write,
-                    "read": user.read,
-                }
-                for user in self.users.values()
-                for vhost in self.vhosts
-            ],
-        }
         config = CONFIG.format(
             amqp=self.amqp_port,
             management=self.management_port,
             definitions=self.folder / "definitions.json",
         )
         files = {
-            "definitions.json": json.dumps(definitions, indent=1),
+            "definitions.json": json.dumps(definitions(list(self.users.values()), self.vhosts), indent=1),
             "rabbitmq.conf": config + self._config,
             "advanced.config": ADVANCED,
             "enabled_plugins": "[rabbitmq_management].\n",
@@ -260,6 +245,25 @@ class RabbitServer:
             "RABBITMQ_CTL_DIST_PORT_MAX": str(self._dist_port + 20),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": LOOPBACK,
         }
+
+
+def definitions(users: Sequence[BrokerUser], vhosts: Sequence[str]) -> dict[str, object]:
+    """What a node makes at its boot (`load_definitions`): vhosts, accounts and their rights, and no guest."""
+    return {
+        "vhosts": [{"name": vhost} for vhost in vhosts],
+        "users": [{"name": user.name, **_account(user)} for user in users],
+        "permissions": [
+            {
+                "user": user.name,
+                "vhost": vhost,
+                "configure": user.configure,
+                "write": user.write,
+                "read": user.read,
+            }
+            for user in users
+            for vhost in vhosts
+        ],
+    }
 
 
 def _find_epmd() -> str | None:
