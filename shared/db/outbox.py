@@ -65,6 +65,8 @@ LEASE_SECONDS: Final = 15
 it may be published twice, which readers are made for."""
 IDLE_POLL_SECONDS: Final = 10.0
 BUSY_POLL_SECONDS: Final = 1.0
+LISTEN_CHECK_SECONDS: Final = 10.0
+"""How often the connection that only listens is asked whether it stands: a half-open one says nothing for ever."""
 KEEP_SENT_HOURS: Final = 24
 
 RELAYED = Counter("souk_outbox_relayed", "Events published from the outbox and marked.", ["schema"])
@@ -229,7 +231,11 @@ class OutboxRelay:
             await conn.add_listener(channel, on_notify)
             try:
                 wake.set()
-                await gone.wait()
+                while not await _is_set_within(gone, LISTEN_CHECK_SECONDS):
+                    await conn.execute("SELECT 1", timeout=CONNECT_SECONDS)
+            except TimeoutError:
+                conn.terminate()  # nothing more is to be asked of it
+                raise
             finally:
                 conn.remove_termination_listener(on_lost)
                 if not conn.is_closed():
@@ -249,6 +255,14 @@ class OutboxRelay:
                 timestamp=utc_now(),
             ),
         )
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 @asynccontextmanager

@@ -5,10 +5,16 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from pamqp.commands import Basic
 
+import shared.db.outbox
 import shared.db.pool
-from shared.db.pool import Pool, connection, open_pool
+from shared.contracts.events import JobsChanged
+from shared.db.outbox import Outbox, relaying
+from shared.db.pool import Pool, connection, open_pool, transaction
 from shared.errors import Unavailable
+from shared.messaging.publisher import Publisher
+from tests.eventually import eventually
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.servers import Database
 
@@ -72,3 +78,34 @@ async def test_a_database_that_refuses_is_unavailable_at_once_and_then_back(pool
         await one(pool)
     await way.join()
     assert await one(pool) == 1
+
+
+class Notebook(Publisher):
+    """Publishes into a list."""
+
+    def __init__(self) -> None:
+        self.published: list[str] = []
+
+    async def publish_body(self, body: bytes, *, exchange: str, routing_key: str, properties: Basic.Properties) -> None:
+        self.published.append(routing_key)
+
+
+async def test_a_relay_whose_listening_link_is_half_open_hears_again(
+    pool: Pool, way: FaultProxy, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would only look every ten seconds from then on, and nobody would know why."""
+    monkeypatch.setattr(shared.db.outbox, "LISTEN_CHECK_SECONDS", 0.5)
+    monkeypatch.setattr(shared.db.outbox, "CONNECT_SECONDS", COMMAND_SECONDS)
+    monkeypatch.setattr(shared.db.outbox, "IDLE_POLL_SECONDS", 1000.0)
+    notebook = Notebook()
+    async with open_pool(database.url("jobs"), name="past the proxy") as past, relaying(pool, notebook, schema="jobs"):
+
+        async def write() -> None:
+            async with transaction(past) as conn:
+                await Outbox("jobs").add(conn, JobsChanged(types=("send-email",)))
+
+        await write()
+        await eventually(lambda: len(notebook.published) == 1)
+        way.vanish()
+        await write()
+        await eventually(lambda: len(notebook.published) == 2, 15)
