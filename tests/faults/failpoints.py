@@ -68,6 +68,8 @@ COMMIT = "asyncpg.transaction:Transaction._Transaction__commit"
 """What `async with conn.transaction()` ends with; its public `commit` is another way to it."""
 POISON = "Poison"
 """The title in a job that kills every process that runs it."""
+SUBMIT = "shared.messaging.reporter:Reporter.submit"
+"""What an attempt's report is handed over with."""
 FAILPOINTS = (
     Failpoint("answer", ("gateway",), COMMIT, Moment.AFTER),
     Failpoint("commit", ("gateway", "ledger"), COMMIT, Moment.SENT),
@@ -75,8 +77,8 @@ FAILPOINTS = (
     Failpoint("publish-jobs", ("ledger",), "services.jobs.publishing:JobPublisher.publish", Moment.BEFORE, _has_jobs),
     Failpoint("mark-published", ("ledger",), "services.jobs.store:Ledger.mark_published", Moment.BEFORE),
     Failpoint("ack", ("ledger", "notifier", "imaging"), "shared.messaging.acks:Acks.finished", Moment.BEFORE),
-    Failpoint("report", ("notifier", "imaging"), "shared.messaging.reporter:Reporter.submit", Moment.BEFORE, _tells_done),
-    Failpoint("report-mail", ("notifier",), "shared.messaging.reporter:Reporter.submit", Moment.BEFORE, _tells_mailed),
+    Failpoint("report", ("notifier", "imaging"), SUBMIT, Moment.BEFORE, _tells_done),
+    Failpoint("report-mail", ("notifier",), SUBMIT, Moment.BEFORE, _tells_mailed),
     Failpoint("publish-retry", ("notifier",), "shared.messaging.work:JobMessage.publish_retry", Moment.BEFORE),
     Failpoint("note-mail", ("notifier",), "services.notifier.store:record_delivery", Moment.BEFORE),
     Failpoint("tell-catalog", ("imaging",), "services.imaging.handlers:render_image", Moment.AFTER),
