@@ -117,6 +117,7 @@ async def test_killed_anywhere_a_run_has_applied_whole_batches_once(
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 async def test_what_is_sold_out_is_applied_within_seconds_while_fifty_thousand_others_wait(
     vendor: Client, admin: Client, depot: Depot, sync: Sync, pool: Pool
 ) -> None:

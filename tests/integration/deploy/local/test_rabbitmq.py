@@ -79,6 +79,7 @@ def test_nothing_listens_beyond_the_loopback_interface(node: RabbitServer) -> No
             assert outside.connect_ex((address, port)) != 0
 
 
+@pytest.mark.long
 async def test_what_is_durable_survives_a_power_cut_and_a_stop(node: RabbitServer) -> None:
     message = aio_pika.Message(b"kept", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
     async with channel(node.amqp_url("admin")) as admin:

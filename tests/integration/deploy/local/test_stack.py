@@ -130,6 +130,7 @@ async def test_a_stack_is_shown_refuses_a_second_and_is_gone_after_down(tmp_path
         assert (await souk(tmp_path, "status"))[0] == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("label", ["PostgreSQL", "Mail sink", "3 processes"])
 async def test_an_interrupt_at_any_step_leaves_nothing(tmp_path: Path, label: str) -> None:
     async with starting(tmp_path) as stack:
@@ -140,6 +141,7 @@ async def test_an_interrupt_at_any_step_leaves_nothing(tmp_path: Path, label: st
         assert not (tmp_path / "run.json").exists()
 
 
+@pytest.mark.long
 async def test_a_killed_supervisor_leaves_nothing_and_the_next_one_starts(tmp_path: Path) -> None:
     async with starting(tmp_path) as stack:
         await stack.until_ready()
