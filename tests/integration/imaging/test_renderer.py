@@ -65,7 +65,7 @@ async def test_a_picture_that_costs_too_much_cpu_is_refused_for_good_and_its_chi
         started = time.monotonic()
         with pytest.raises(ImageTooLarge, match="CPU") as refused:
             await renderer.render(pictures.scan_bomb())
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         assert not refused.value.retryable
         assert await renderer.render(pictures.photo(2, 200, 100))
         assert len(children()) == 1

@@ -18,6 +18,9 @@ class AnyPool:
     async def acquire(self, *, timeout: float) -> AsyncIterator[object]:
         yield object()
 
+    async def expire_connections(self) -> None:
+        """There are none."""
+
 
 POOL = cast(Pool, AnyPool())
 
