@@ -229,17 +229,21 @@ class OutboxRelay:
         async with self._pool.acquire(timeout=CONNECT_SECONDS) as conn:
             conn.add_termination_listener(on_lost)
             await conn.add_listener(channel, on_notify)
+            is_silent = False
             try:
                 wake.set()
                 while not await _is_set_within(gone, LISTEN_CHECK_SECONDS):
                     await conn.execute("SELECT 1", timeout=CONNECT_SECONDS)
             except TimeoutError:
-                conn.terminate()  # nothing more is to be asked of it
+                is_silent = True
                 raise
             finally:
-                conn.remove_termination_listener(on_lost)
-                if not conn.is_closed():
-                    await conn.remove_listener(channel, on_notify)
+                if is_silent:
+                    conn.terminate()  # it would not hear a good-bye
+                else:
+                    conn.remove_termination_listener(on_lost)
+                    if not conn.is_closed():
+                        await conn.remove_listener(channel, on_notify)
 
     async def _publish(self, row: _Row) -> None:
         await self._publisher.publish_body(

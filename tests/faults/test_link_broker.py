@@ -11,7 +11,7 @@ from tests.faults.line import ALLOWED_SECONDS, Line, running_line
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.servers import Database, Vhost
 
-Note = Callable[[str, object], None]
+Note = Callable[[str, float], None]
 GHOST_SECONDS = 15.0
 """So long the broker may go on delivering to a consumer whose link is half-open: three heartbeats."""
 
@@ -20,6 +20,12 @@ GHOST_SECONDS = 15.0
 async def line(database: Database, vhost: Vhost) -> AsyncIterator[Line]:
     async with fault_proxy(vhost.amqp_url) as way, running_line(database, way) as running:
         yield running
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Put a figure into the test's report."""
+    return lambda name, seconds: request.node.user_properties.append((name, round(seconds, 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ LONG = {False: (), True: (pytest.mark.long,)}
 
 
 @pytest.mark.parametrize("fault", [pytest.param(each, id=each.name, marks=LONG[each.is_long]) for each in FAULTS])
-async def test_all_that_is_sent_arrives_soon_after(line: Line, fault: Fault, record_property: Note) -> None:
+async def test_all_that_is_sent_arrives_soon_after(line: Line, fault: Fault, note: Note) -> None:
     hurt_at = time.monotonic()
     fault.begin(line.way)
     if fault.is_told:
@@ -53,15 +59,15 @@ async def test_all_that_is_sent_arrives_soon_after(line: Line, fault: Fault, rec
             return {"ledger", "reporting", "worker"} <= await line.unready()
 
         await eventually(all_tell, ALLOWED_SECONDS, every=0.05)
-        record_property("told_after_seconds", round(time.monotonic() - hurt_at, 2))
+        note("told_after_seconds", time.monotonic() - hurt_at)
     if fault.end is not None:
         fault.end(line.way)
     await line.way.join()
-    record_property("arrived_after_seconds", round(await line.carries(ALLOWED_SECONDS + fault.ghosts_seconds), 2))
+    note("arrived_after_seconds", await line.carries(ALLOWED_SECONDS + fault.ghosts_seconds))
     await eventually(line.is_ready, ALLOWED_SECONDS)
 
 
-async def test_half_open_links_are_given_up_and_opened_anew(line: Line, record_property: Note) -> None:
+async def test_half_open_links_are_given_up_and_opened_anew(line: Line, note: Note) -> None:
     """AMQP's own heartbeat takes over 18 s to see it."""
     links, hurt_at = line.way.standing, time.monotonic()
     line.way.vanish()
@@ -70,4 +76,4 @@ async def test_half_open_links_are_given_up_and_opened_anew(line: Line, record_p
         return line.way.opened >= 2 * links and await line.is_ready()
 
     await eventually(all_are_back, ALLOWED_SECONDS / 2, every=0.05)
-    record_property("consuming_after_seconds", round(time.monotonic() - hurt_at, 2))
+    note("consuming_after_seconds", time.monotonic() - hurt_at)
