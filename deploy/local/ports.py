@@ -23,7 +23,8 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         while len(found) < count:
             port = random.choice(RANGE)  # noqa: S311 (no secret)
-            if _bind(held.enter_context(socket.socket()), port):
+            # Two sockets that reuse addresses may both hold a port until one listens: the list has to say so, too.
+            if port not in found and _bind(held.enter_context(socket.socket()), port):
                 found.append(port)
     return found
 

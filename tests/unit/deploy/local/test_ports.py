@@ -2,13 +2,23 @@
 
 import socket
 
+import pytest
+
+from deploy.local import ports
 from deploy.local.ports import answers, claimed, free_port, free_ports
 
 
 def test_ports_are_different_and_can_be_taken() -> None:
-    ports = free_ports(20)
-    assert len(set(ports)) == 20
-    assert sum(map(_can_be_taken, ports)) >= 18  # a neighbour on the machine may take one meanwhile
+    found = free_ports(20)
+    assert len(set(found)) == 20
+    assert sum(map(_can_be_taken, found)) >= 18  # a neighbour on the machine may take one meanwhile
+
+
+def test_a_port_drawn_twice_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = sorted(free_ports(4))
+    monkeypatch.setattr(ports, "RANGE", few)
+    for _ in range(10):
+        assert len(set(free_ports(2))) == 2
 
 
 def _can_be_taken(port: int) -> bool:
