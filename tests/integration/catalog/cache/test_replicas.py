@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
-
 from tests.eventually import eventually
 from tests.factories import make_approved, make_product, order
 from tests.faults.proxy import FaultProxy
@@ -189,11 +187,10 @@ async def test_another_vendors_level_is_not_found_though_it_is_cached(
     assert (cache["hits"], cache["size"]) == (1, 1)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "nonsense=1", "cursor=abc"])
-async def test_a_bad_query_is_refused_and_not_kept(replicas: Replicas, query: str) -> None:
-    for _ in range(2):
+async def test_a_bad_query_is_refused_and_not_kept(replicas: Replicas) -> None:
+    for query in ("limit=0", "limit=x", "nonsense=1", "cursor=abc") * 2:
         async with replicas.nobody.get(f"{replicas.a}/api/products?{query}") as answer:
-            assert answer.status == 422
+            assert answer.status == 422, query
     assert (await replicas.counts(replicas.a))["caches"]["lists"]["size"] == 0
 
 

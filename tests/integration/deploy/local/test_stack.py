@@ -98,6 +98,7 @@ async def souk(home: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
+@pytest.mark.long
 async def test_a_stack_is_shown_refuses_a_second_and_is_gone_after_down(tmp_path: Path) -> None:
     async with starting(tmp_path) as stack:
         await stack.until_ready()
