@@ -26,6 +26,7 @@ CHECK_ADVICE: Final = {
     "events wait in the database.",
     "database": "See that PostgreSQL runs and takes connections; requests that need it are answered with 503.",
 }
+MOST_NAMED: Final = 4
 NO_ANSWER: Final = "does not answer on its operations port"
 NOT_RUNNING: Final = "is not running; its supervisor starts it again"
 
@@ -220,8 +221,14 @@ def _print_troubles(processes: list[Seen]) -> None:
         began = f"since {clock_time(since)}" if since else "just now"
         out.print(Text.assemble((want, "red bold"), f" is missed {began} by {names}."))
         for each in those:
-            out.print(Text(f"  {each.name}: {each.wants[want]}", style="dim"))
+            out.print(Text(f"  {each.name}: {_short(each.wants[want])}", style="dim"))
         out.print(Text(f"  {CHECK_ADVICE.get(want, f'See what {want} is of {names} in docs/runbook.md.')}"))
+
+
+def _short(text: str) -> str:
+    """A list of queues cut after the first four; `--json` has them all."""
+    first = text.split(", ")
+    return text if len(first) <= MOST_NAMED else f"{', '.join(first[:MOST_NAMED])} and {len(first) - MOST_NAMED} more"
 
 
 def _print_health(health: Json | None) -> None:

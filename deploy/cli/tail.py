@@ -46,6 +46,8 @@ def changes(before: Json | None, after: Json) -> Iterator[Change]:
         told = len(before["attempts"])
     state = before["state"] if before else None
     for attempt in after["attempts"][told:]:
+        if attempt["outcome"] == "completed" and after["state"] == "completed":
+            continue  # the job's own line tells it
         yield Change(attempt["started_at"], "attempt", _of_attempt(attempt, after), after)
     if after["state"] == "processing" and state != "processing":
         yield Change(after["started_at"], "processing", f"attempt {after['attempt']}", after)
@@ -140,18 +142,21 @@ def _forget(known: dict[str, Json]) -> None:
 
 
 def _of_attempt(attempt: Json, job: Json) -> str:
-    ran = f" in {duration(attempt['run_ms'])}" if attempt["run_ms"] is not None else ""
-    told = f"{attempt['number']} of {job['max_attempts']} {attempt['outcome']}{ran}"
+    outcome = "failed" if attempt["outcome"] == "retrying" else attempt["outcome"]
+    ran = f" after {duration(attempt['run_ms'])}" if attempt["run_ms"] is not None else ""
+    told = f"{attempt['number']} of {job['max_attempts']} {outcome}{ran}"
     if attempt["error"]:
-        told += f" ({error_text(attempt['error'], 60)})"
+        told += f" ({error_text(attempt['error'], 100)})"
     return told + (f", again at {_clock(attempt['retry_at'])}" if attempt["retry_at"] else "")
 
 
 def _of_end(job: Json) -> str:
-    waited = f"waited {duration(job['wait_ms'])}" if job["wait_ms"] is not None else ""
     if job["state"] == "failed":
-        return f"out of attempts; `souk jobs retry {job['id']}` tries again"
-    return waited
+        return f"{error_text(job['error'], 100)}; `souk jobs retry` tries again"
+    if job["state"] == "completed" and job["wait_ms"] is not None:
+        ran = f" in {duration(job['run_ms'])}" if job["run_ms"] is not None else ""
+        return f"attempt {job['attempt']} of {job['max_attempts']}{ran}, waited {duration(job['wait_ms'])}"
+    return ""
 
 
 def _line(change: Change) -> Text:
