@@ -17,10 +17,12 @@ from shared.contracts.jobs import ProcessImage, SendEmail, SendNotification
 from shared.ids import time_of
 from tests.faults.stand import Stand
 from tests.faults.workload import Book, Offered
+from tests.stock import disagreements
 
 Key = tuple[str, str, str]
 """A job by what it is for: (type, product or job id, letter, kind or picture)."""
 
+ORDERS: Final = "SELECT external_id, count(*) AS n FROM catalog.orders WHERE external_id = ANY($1::text[]) GROUP BY 1"
 PRODUCTS: Final = "SELECT sku, count(*) AS n FROM catalog.products WHERE sku = ANY($1) GROUP BY sku"
 IMAGES: Final = """
     SELECT id::text, status, jsonb_array_length(renditions) AS renditions,
@@ -139,6 +141,7 @@ class _Judge:
         await self._pictures()
         await self._effects(jobs)
         await self._told(jobs)
+        await self._stock()
         await self._statistics()
         return self._found
 
@@ -147,6 +150,13 @@ class _Judge:
         made = {row["sku"]: row["n"] for row in rows}
         for product in self._book.products:
             self._count(f"product {product.sku}", made.get(product.sku, 0))
+
+    async def _stock(self) -> None:
+        """Each order is there once, and levels, movements and orders agree."""
+        found = {row["external_id"]: row["n"] for row in await self._conn.fetch(ORDERS, self._book.orders)}
+        for external_id in self._book.orders:
+            self._count(f"order {external_id}", found.get(external_id, 0))
+        self._found.wrong += [f"stock: {each}" for each in await disagreements(self._conn)]
 
     def _jobs(self, jobs: Sequence[asyncpg.Record]) -> None:
         by_key: dict[Key, list[asyncpg.Record]] = {}

@@ -33,6 +33,8 @@ PICTURES: Final = 8
 """So many different pictures are uploaded, again and again."""
 CALM: Final = 0.9
 """The share of vendors that send an offer once; the others press the button three times."""
+RETURNED: Final = 0.3
+"""The share of orders that are taken back."""
 VENDORS: Final = ("vendor", "vendor", "vendor", "other vendor")
 STATISTICS: Final = "/api/admin/jobs?action=stats"
 
@@ -49,6 +51,7 @@ class Offered:
     is_whole: bool = False
     """Whether all of its pictures are there, so that it may be decided on."""
     decision: str | None = None
+    is_on_sale: bool = False
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class Book:
     begun_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     products: list[Offered] = field(default_factory=list)
     jobs: dict[str, Ordered] = field(default_factory=dict)
+    orders: list[str] = field(default_factory=list)
+    """The `external_id` of each order that a channel brought in."""
     answered_well: int = 0
     """Requests with an answer below 500, as the client behind the balancer sees them."""
     answered_ill: list[str] = field(default_factory=list)
@@ -101,6 +106,8 @@ class Workload:
             *[partial(self.offer, pictures=0)] * 2,
             *[self._decide] * 3,
             *[self._enter] * 2,
+            *[self._sell] * 2,
+            self._receive,
             self._enter_bad,
             self._cancel_later,
             self._cancel_at_once,
@@ -160,6 +167,33 @@ class Workload:
             shown = await self._ask("admin", f"/api/admin/products/{product.id}")
             if shown is not None and shown.body["status"] != decision:
                 raise Refused(f"{product.id} is {shown.body['status']}, not {decision}: {answer.body}")
+        product.is_on_sale = product.decision == "approved"
+
+    async def _sell(self) -> None:
+        """A channel brings in an order of up to three products, and now and then takes it back."""
+        on_sale = [each for each in self.book.products if each.is_on_sale]
+        if not on_sale:
+            await self._decide()
+            return
+        external_id = self._key()
+        bought = self._random.sample(on_sale, min(3, len(on_sale)))
+        body = factories.order(*((str(product.id), 1) for product in bought), external_id=external_id)
+        placed = await self._send("channel", "/api/orders", json=body, takes=(200, 201, 409))
+        if placed is None or placed.status == 409:  # sold out
+            return
+        self.book.orders.append(external_id)
+        if self._random.random() < RETURNED:
+            await self._send("channel", f"/api/orders/{placed.body['id']}/cancel", takes=(200,))
+
+    async def _receive(self) -> None:
+        """A vendor gets new pieces of what it sells."""
+        whole = [each for each in self.book.products if each.id is not None]
+        if not whole:
+            return
+        product = self._random.choice(whole)
+        lines = [{"product_id": product.id, "delta": self._random.randint(1, 5)}]
+        body = {"kind": "receive", "lines": lines}
+        await self._send(product.vendor, "/api/vendor/inventory/adjust", json=body)
 
     async def enter(self, ends: frozenset[str] = frozenset({"completed"}), **fields: Any) -> str | None:
         """An operator enters a notification by hand; the job's id."""
