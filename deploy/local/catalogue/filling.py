@@ -132,13 +132,21 @@ class _Filling:
 
     async def _approve(self, good: Good, product: Mapping[str, Any]) -> Mapping[str, Any]:
         own, admins = f"/api/vendor/products/{product['id']}", f"/api/admin/products/{product['id']}"
+        vendor, admin = self._key(good), self._accounts.admin.api_key
         if product["status"] in {"draft", "rejected"}:
-            product = await self._gateway.post(f"{own}/submit", self._key(good), None)
+            product = await self._moved(f"{own}/submit", vendor, own, vendor)
         if product["status"] == "pending":
-            product = await self._gateway.post(f"{admins}/approve", self._accounts.admin.api_key, None)
+            product = await self._moved(f"{admins}/approve", admin, own, vendor)
         if product["status"] == "suspended":
-            product = await self._gateway.post(f"{admins}/reinstate", self._accounts.admin.api_key, None)
+            product = await self._moved(f"{admins}/reinstate", admin, own, vendor)
+        if product["status"] != "approved":
+            raise FillingFailed(f"{good.sku} is {product['status']}, not approved: somebody else decides, too")
         return product
+
+    async def _moved(self, action: str, key: str, own: str, vendor: str) -> Mapping[str, Any]:
+        """The product after a transition; one that an interrupted run left in hand may have made it already."""
+        await self._gateway.post(action, key, None, expect={200, 409})
+        return await self._gateway.get(own, vendor)
 
     async def _sell(self, sale: Sale, opened_at: datetime) -> None:
         """Place an order, dated by the oldest product so that each run says the same.
@@ -193,6 +201,10 @@ class _Gateway:
             products += page["items"]
             cursor = page["next"]
         return products
+
+    async def get(self, path: str, key: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = await self._call("GET", path, key, expect={200})
+        return answer
 
     async def post(
         self,
