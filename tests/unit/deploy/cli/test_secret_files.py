@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from deploy.configuration import PROCESSES
 from deploy.local.programs import BLUEPRINTS, Blueprint
@@ -49,10 +50,9 @@ def test_the_broker_gets_no_guest_and_each_process_its_rights_and_its_password(t
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The compose file; its reader comes with what `make check` installs."""
-    yaml = pytest.importorskip("ruamel.yaml", reason="installed by `make check`")
+    """The compose file."""
     with COMPOSE.open() as file:
-        return dict(yaml.YAML(typ="safe").load(file))
+        return dict(YAML(typ="safe").load(file))
 
 
 def environment(service: dict[str, Any], compose: dict[str, Any], secrets: Path) -> dict[str, str]:
