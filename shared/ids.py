@@ -5,12 +5,15 @@ The layout is RFC 9562 section 5.7: 48 bits of Unix milliseconds, version 7, 12 
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
+TOP: Final = UUID(int=(1 << 128) - 1)
+"""Above every id: where a list that shows the newest first begins."""
 
 
 def new_id() -> UUID:

@@ -1,14 +1,13 @@
 """The audit log: who decided what. Written in the transaction of the decision, never changed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from services.catalog.models import Actor
 from shared.db.pool import Connection
-from shared.ids import new_id
+from shared.ids import TOP, new_id
+from shared.web.audit import Line
 
 RECORD: Final = """
     -- Append one line.
@@ -25,23 +24,6 @@ OF_OBJECT: Final = """
     SELECT id, at, account_id, role, action, object_kind, object_id, detail, request_id
     FROM catalog.audit WHERE object_kind = $3 AND object_id = $4 AND id < $1 ORDER BY id DESC LIMIT $2
 """
-TOP: Final = UUID(int=(1 << 128) - 1)
-"""A position above every line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the log."""
-
-    id: UUID
-    at: datetime
-    account_id: UUID | None
-    role: str
-    action: str
-    object_kind: str
-    object_id: str
-    detail: dict[str, Any]
-    request_id: str | None
 
 
 async def record(
@@ -59,10 +41,10 @@ async def record(
 
 async def entries(
     conn: Connection, *, below: UUID = TOP, limit: int, about: tuple[str, str] | None = None
-) -> Sequence[Entry]:
+) -> Sequence[Line]:
     """Lines newest first, of everything or `about` one (kind, id)."""
     if about is None:
         rows = await conn.fetch(NEWEST, below, limit)
     else:
         rows = await conn.fetch(OF_OBJECT, below, limit, *about)
-    return [Entry(**row) for row in rows]
+    return [Line(**row) for row in rows]

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from yarl import URL
 
-from services.catalog.audit import Entry, entries
+from services.catalog.audit import entries
 from services.catalog.monitoring.models import Asker, Heard
 from services.catalog.monitoring.neighbours import heard
 from services.catalog.proxy import Upstream
 from shared.db.pool import Pool, connection
 from shared.errors import Unavailable
+from shared.web.audit import Line
 
 AUDIT: Final = URL("/api/admin/audit")
 OURS: Final = "catalog"
@@ -28,7 +29,7 @@ class _Object(Heard):
     id: str
 
 
-class _Line(Heard):
+class _HeardLine(Heard):
     id: UUID
     at: datetime
     account_id: UUID | None
@@ -42,7 +43,7 @@ class _Line(Heard):
 class _Lines(Heard):
     """`GET /api/admin/audit` of a neighbour."""
 
-    items: tuple[_Line, ...]
+    items: tuple[_HeardLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Deed:
     """A line, and the service that wrote it."""
 
     service: str
-    entry: Entry
+    line: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,12 @@ class AuditLog:
             self._ours(position, limit, about),
             *(_told(one, position, limit, about, asker) for one in self._neighbours),
         )
-        deeds = sorted((deed for part in parts for deed in part.deeds), key=lambda deed: deed.entry.id, reverse=True)
+        deeds = sorted((deed for part in parts for deed in part.deeds), key=lambda deed: deed.line.id, reverse=True)
         return Part(deeds[:limit], [missing for part in parts for missing in part.missing])
 
     async def _ours(self, position: UUID, limit: int, about: tuple[str, str] | None) -> Part:
         async with connection(self._pool) as conn:
-            return Part([Deed(OURS, entry) for entry in await entries(conn, below=position, limit=limit, about=about)])
+            return Part([Deed(OURS, line) for line in await entries(conn, below=position, limit=limit, about=about)])
 
 
 async def _told(neighbour: Upstream, position: UUID, limit: int, about: tuple[str, str] | None, asker: Asker) -> Part:
@@ -101,11 +102,11 @@ async def _told(neighbour: Upstream, position: UUID, limit: int, about: tuple[st
         lines = await heard(neighbour, AUDIT % asked, _Lines, asker)
     except Unavailable as exc:
         return Part([], [Missing(neighbour.service, exc.detail)])
-    return Part([Deed(neighbour.service, _entry(line)) for line in lines.items])
+    return Part([Deed(neighbour.service, _line(line)) for line in lines.items])
 
 
-def _entry(line: _Line) -> Entry:
-    return Entry(
+def _line(line: _HeardLine) -> Line:
+    return Line(
         id=line.id,
         at=line.at,
         account_id=line.account_id,

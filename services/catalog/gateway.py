@@ -135,7 +135,7 @@ async def open_app(
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
-        app.add_routes(audit_routes.routes(AuditLog(pool, [upstreams["jobs"]])))
+        app.add_routes(audit_routes.routes(AuditLog(pool, [upstreams["jobs"], upstreams["scheduler"]])))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
         app.add_routes(_sync_routes(settings, pool, outbox))
         monitoring = Monitoring(

@@ -16,6 +16,7 @@ from services.scheduler.schemas import (
     TicksQuery,
 )
 from services.scheduler.usecases import Schedules
+from shared.web.audit import audit_route
 from shared.web.bodies import read_query
 from shared.web.identity import Role, identity_middleware, require
 from shared.web.problems import REQUEST_ID
@@ -35,6 +36,7 @@ def new_api(schedules: Schedules, *, key: str) -> web.Application:
     app.router.add_post("/api/admin/schedules/{name}/run", run_schedule)
     app.router.add_post("/api/admin/schedules/{name}/pause", pause_schedule)
     app.router.add_post("/api/admin/schedules/{name}/resume", resume_schedule)
+    app.add_routes([audit_route(schedules.audit)])
     return app
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.scheduler.models import Change, EntryState, Fate, Tick, TickSeen
 from shared.db.pool import Connection
 from shared.ids import new_id
+from shared.web.audit import Line
 from shared.web.identity import Identity
 
 CHANGED_CHANNEL: Final = "scheduler_changed"
@@ -97,6 +98,16 @@ CHANGES: Final = """
     -- What people did with an entry lately, newest first.
     SELECT at, account_id, role, action, detail, request_id
     FROM scheduler.audit WHERE entry = $1 ORDER BY id DESC LIMIT $2
+"""
+AUDIT: Final = """
+    -- The lines below a position, newest first.
+    SELECT id, at, account_id, role, action, 'schedule' AS object_kind, entry AS object_id, detail, request_id
+    FROM scheduler.audit WHERE id < $1 ORDER BY id DESC LIMIT $2
+"""
+AUDIT_OF_ENTRY: Final = """
+    -- The lines about one entry below a position, newest first.
+    SELECT id, at, account_id, role, action, 'schedule' AS object_kind, entry AS object_id, detail, request_id
+    FROM scheduler.audit WHERE entry = $3 AND id < $1 ORDER BY id DESC LIMIT $2
 """
 FORGET_TICKS: Final = """
     -- Drop a batch of ticks nobody looks at any more; `settled_until` keeps their slots from coming back.
@@ -189,6 +200,16 @@ async def record(
 async def changes(conn: Connection, entry: str, *, limit: int) -> list[Change]:
     """What people did with an entry, newest first."""
     return [Change(**row) for row in await conn.fetch(CHANGES, entry, limit)]
+
+
+async def audit(conn: Connection, *, below: UUID, limit: int, entry: str | None) -> list[Line]:
+    """What people did below a position, newest first, with everything or with one entry."""
+    rows = (
+        await conn.fetch(AUDIT, below, limit)
+        if entry is None
+        else await conn.fetch(AUDIT_OF_ENTRY, below, limit, entry)
+    )
+    return [Line(**row) for row in rows]
 
 
 async def forget_ticks(conn: Connection, *, before: datetime) -> int:

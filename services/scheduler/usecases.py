@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from services.scheduler import store
 from services.scheduler.errors import EntryDisabled, UnknownEntry
@@ -14,12 +15,15 @@ from shared.contracts.events import JobFinished
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection, transaction
 from shared.log import get_logger
+from shared.web.audit import Line
 from shared.web.identity import Identity
 
 log = get_logger(__name__)
 
 PREVIEWED_RUNS: Final = 5
 SHOWN_CHANGES: Final = 20
+OBJECT_KIND: Final = "schedule"
+"""What the audit log calls an entry."""
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -53,6 +57,13 @@ class Schedules:
         self._known(name)
         async with connection(self.pool) as conn:
             return await store.ticks(conn, name, before=before or FOR_EVER, limit=limit)
+
+    async def audit(self, below: UUID, limit: int, about: tuple[str, str] | None) -> Sequence[Line]:
+        """What people did with the schedule below a position, newest first; of `about` only a `schedule` has lines."""
+        if about is not None and about[0] != OBJECT_KIND:
+            return ()
+        async with connection(self.pool) as conn:
+            return await store.audit(conn, below=below, limit=limit, entry=None if about is None else about[1])
 
     async def job_finished(self, event: JobFinished, envelope: Envelope) -> None:
         """Note what became of a tick's job. Safe to repeat, in any order; of a tick long forgotten nothing is kept."""

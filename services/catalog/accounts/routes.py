@@ -17,9 +17,9 @@ from services.catalog.accounts.schemas import (
 )
 from services.catalog.accounts.usecases import SESSION_HOURS, ApiKeys, Changes, Profiles, SignIn
 from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
-from services.catalog.audit import TOP
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.versions import expected_version
+from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 

@@ -17,7 +17,6 @@ from services.catalog.answers import (
     position_in,
     uuid_in_path,
 )
-from services.catalog.audit import TOP
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.floors import Rows
 from services.catalog.cache.models import (
@@ -49,6 +48,7 @@ from services.catalog.products.schemas import (
 from services.catalog.products.usecases import Products
 from services.catalog.versions import expected_version
 from shared.encoding import to_json
+from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 

@@ -1,17 +1,21 @@
 """What is sent to and answered by the addresses of products."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from datetime import datetime
+from typing import Annotated, Final, Literal
+from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
 from services.catalog.answers import PageQuery
-from services.catalog.audit import Entry
 from services.catalog.inventory.models import MAX_PIECES
-from services.catalog.products.models import MAX_PICTURES, Picture, Product, Status, submission_event_id
+from services.catalog.products.models import MAX_PICTURES, Picture, PictureStatus, Product, Status, submission_event_id
 from services.catalog.products.store import Changes, Filter
 from services.catalog.products.usecases import GivenPicture, Offer
 from shared.contracts.base import Money
+from shared.currencies import CurrencyCode
+from shared.web.audit import Line
 from shared.web.bodies import ONE_LINE, Body
 
 MAX_SAFE_INTEGER: Final = 2**53
@@ -36,11 +40,18 @@ Pieces = Annotated[int, Field(ge=0, le=MAX_PIECES)]
 Minor = Annotated[int, Field(ge=0, le=10**12)]
 
 
+class MoneyShown(TypedDict):
+    """An amount in the currency's smallest unit."""
+
+    amount_minor: int
+    currency: str
+
+
 class PriceBody(Body):
     """An amount in the currency's smallest unit."""
 
     amount_minor: Minor
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    currency: CurrencyCode
 
     def money(self) -> Money:
         """The same as a value."""
@@ -137,24 +148,109 @@ class CatalogueQuery(PageQuery):
         )
 
 
-def product_for_vendor(product: Product) -> Mapping[str, Any]:
+class VendorOfProduct(TypedDict):
+    """Whose product it is."""
+
+    id: UUID
+    name: str
+    slug: str
+
+
+class RenditionShown(TypedDict):
+    """One size and format of a picture."""
+
+    preset: str
+    format: str
+    width: int
+    height: int
+    bytes: int
+    url: str
+
+
+class PictureShown(TypedDict):
+    """A picture; without renditions it is not ready yet. `placeholder` is a tiny picture as a `data:` address."""
+
+    id: UUID
+    status: PictureStatus
+    alt: str
+    placeholder: str | None
+    renditions: list[RenditionShown]
+
+
+class OwnPicture(PictureShown):
+    """A picture as its vendor sees it: `failure` says why it could not be made ready."""
+
+    failure: str | None
+
+
+class RejectionReason(TypedDict):
+    """A code of the marketplace's list, and what an admin adds to it."""
+
+    code: str
+    note: str
+
+
+class ProductShown(TypedDict):
+    """What everybody sees of a product."""
+
+    id: UUID
+    sku: str
+    slug: str
+    title: str
+    description: str
+    price: MoneyShown
+    category: str
+    attributes: Mapping[str, JsonValue]
+    vendor: VendorOfProduct
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    status: Status
+
+
+class CatalogueProduct(ProductShown):
+    """A product as the public sees it, with the pictures that are ready."""
+
+    in_stock: bool
+    images: list[PictureShown]
+
+
+class OwnProduct(ProductShown):
+    """A product as its vendor and the admins see it. `jobs` is the address of the jobs of its last submission."""
+
+    on_hand: int
+    reasons: list[RejectionReason]
+    submissions: int
+    images: list[OwnPicture]
+    jobs: str | None
+
+
+class TimelineEntry(TypedDict):
+    """A line of a product's history. Which person of the marketplace decided is not told."""
+
+    id: UUID
+    at: datetime
+    action: str
+    role: str
+    detail: Mapping[str, JsonValue]
+
+
+def product_for_vendor(product: Product) -> OwnProduct:
     """A product as its vendor and the admins see it."""
     return {
         **_product(product),
-        "status": product.status.value,
         "on_hand": product.on_hand,
-        "reasons": list(product.reasons),
+        "reasons": [{"code": reason["code"], "note": reason["note"]} for reason in product.reasons],
         "submissions": product.submissions,
-        "images": [_picture_for_vendor(picture) for picture in product.pictures],
+        "images": [{**_picture(picture), "failure": picture.failure} for picture in product.pictures],
         "jobs": jobs_of(product),
     }
 
 
-def product_for_all(product: Product) -> Mapping[str, Any]:
+def product_for_all(product: Product) -> CatalogueProduct:
     """A product as the public sees it: with the pictures that are ready."""
     return {
         **_product(product),
-        "status": product.status.value,
         "in_stock": product.on_hand > 0,
         "images": [_picture(picture) for picture in product.pictures if picture.renditions],
     }
@@ -167,12 +263,12 @@ def jobs_of(product: Product) -> str | None:
     return f"/api/vendor/jobs?cause={submission_event_id(product.id, product.submissions)}"
 
 
-def timeline_entry(entry: Entry) -> Mapping[str, Any]:
-    """A line of a product's history. Which person of the marketplace decided is not told."""
+def timeline_entry(entry: Entry) -> TimelineEntry:
+    """A line of a product's history."""
     return {"id": entry.id, "at": entry.at, "action": entry.action, "role": entry.role, "detail": entry.detail}
 
 
-def _product(product: Product) -> dict[str, Any]:
+def _product(product: Product) -> ProductShown:
     return {
         "id": product.id,
         "sku": product.sku,
@@ -186,13 +282,14 @@ def _product(product: Product) -> dict[str, Any]:
         "version": product.version,
         "created_at": product.created_at,
         "updated_at": product.updated_at,
+        "status": product.status,
     }
 
 
-def _picture(picture: Picture) -> dict[str, Any]:
+def _picture(picture: Picture) -> PictureShown:
     return {
         "id": picture.id,
-        "status": picture.status.value,
+        "status": picture.status,
         "alt": picture.alt,
         "placeholder": picture.placeholder,
         "renditions": [
@@ -207,10 +304,6 @@ def _picture(picture: Picture) -> dict[str, Any]:
             for rendition in picture.renditions
         ],
     }
-
-
-def _picture_for_vendor(picture: Picture) -> dict[str, Any]:
-    return {**_picture(picture), "failure": picture.failure}
 
 
 def _literally(text: str) -> str:

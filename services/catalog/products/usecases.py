@@ -31,6 +31,7 @@ from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection, transaction
 from shared.errors import Conflict
 from shared.ids import new_id
+from shared.web.audit import Line
 
 AUDIT_ACTIONS: Final[Mapping[Action, str]] = {
     Action.SUBMIT: "product.submitted",
@@ -225,9 +226,7 @@ class Products:
         async with connection(self.pool) as conn:
             return await store.by_price(conn, wanted, dearest_first=dearest_first, behind=behind, limit=limit)
 
-    async def timeline(
-        self, product_id: UUID, *, vendor_id: UUID | None, below: UUID, limit: int
-    ) -> Sequence[audit.Entry]:
+    async def timeline(self, product_id: UUID, *, vendor_id: UUID | None, below: UUID, limit: int) -> Sequence[Line]:
         """What happened to a product, newest first. Raises `ProductNotFound`."""
         async with connection(self.pool) as conn:
             await _found(conn, product_id, vendor_id)

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from services.catalog.access import actor_of
 from services.catalog.answers import answer, answer_page, position_in, uuid_in_path
-from services.catalog.audit import TOP
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import ABSENT, Answer, Loaded, vendor_row
 from services.catalog.cache.responses import respond
@@ -26,6 +25,7 @@ from services.catalog.vendors.schemas import (
 from services.catalog.vendors.usecases import Vendors
 from services.catalog.versions import expected_version
 from shared.encoding import to_json
+from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
 

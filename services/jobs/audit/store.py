@@ -1,13 +1,12 @@
 """The SQL of the audit log. Lines are written in the transaction of the deed and never taken back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from shared.db.pool import Connection
 from shared.ids import new_id
+from shared.web.audit import Line
 from shared.web.identity import Identity
 
 RECORD: Final = """
@@ -31,23 +30,6 @@ OF_OBJECT: Final = """
     SELECT id, at, account_id, role, action, object_kind, object_id, detail, request_id FROM jobs.audit
     WHERE object_kind = $3 AND object_id = $4 AND id < $1 ORDER BY id DESC LIMIT $2
 """
-TOP: Final = UUID(int=(1 << 128) - 1)
-"""A position above every line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the log. `object_kind` is `job`, `job_type`, `dead_letter`, or `jobs` for many at once."""
-
-    id: UUID
-    at: datetime
-    account_id: UUID
-    role: str
-    action: str
-    object_kind: str
-    object_id: str
-    detail: dict[str, Any]
-    request_id: str | None
 
 
 async def record(
@@ -59,7 +41,10 @@ async def record(
     request_id: str | None,
     detail: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Append a line to the caller's transaction: `about` is kind and id of the object. Returns the line's id."""
+    """Append a line to the caller's transaction: `about` is kind and id of the object. Returns the line's id.
+
+    Kinds are `job`, `job_type`, `dead_letter`, and `jobs` for many at once.
+    """
     line_id, (kind, object_id) = new_id(), about
     await conn.execute(
         RECORD, line_id, by.account_id, by.role.value, action, kind, str(object_id), dict(detail or {}), request_id

@@ -8,7 +8,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
-from services.jobs.audit.store import TOP, lines
+from services.jobs.audit.store import lines
 from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.collector import Collector
 from services.jobs.dead_letters.models import Letter, LetterFilter
@@ -22,7 +22,7 @@ from services.jobs.usecases import JobsDesk
 from shared.contracts import jobs
 from shared.db.pool import Pool, connection
 from shared.errors import InvalidInput
-from shared.ids import new_id
+from shared.ids import TOP, new_id
 from shared.messaging.attempt import Attempt
 from shared.messaging.broker import Broker
 from shared.messaging.declare import apply
