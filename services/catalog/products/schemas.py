@@ -263,7 +263,7 @@ def jobs_of(product: Product) -> str | None:
     return f"/api/vendor/jobs?cause={submission_event_id(product.id, product.submissions)}"
 
 
-def timeline_entry(entry: Entry) -> TimelineEntry:
+def timeline_entry(entry: Line) -> TimelineEntry:
     """A line of a product's history."""
     return {"id": entry.id, "at": entry.at, "action": entry.action, "role": entry.role, "detail": entry.detail}
 
