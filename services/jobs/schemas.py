@@ -112,6 +112,7 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
         "retry_at": job.retry_at,
         "wait_ms": _milliseconds(job.run_at or job.created_at, job.started_at),
         "run_ms": job.run_ms,
+        "progress": job.progress,
         "result": job.result,
         "error": None if job.state is JobState.COMPLETED else _error(job.error_class, job.error_message),
         "attempts": [_attempt_shown(line) for line in history if _ended_an_attempt(line)],

@@ -119,11 +119,18 @@ MARK_PENDING: Final = """
     UPDATE jobs.jobs SET state = 'pending' WHERE id = ANY($1::uuid[]) AND state = 'scheduled' RETURNING id, type
 """
 ALL_COUNTS: Final = "SELECT state, sum(n)::bigint AS n FROM jobs.counters GROUP BY state"
-_COLUMNS: Final = """id, type, priority, state, attempt, max_attempts, payload, cause, vendor_id, target, created_at,
-    run_at, started_at, finished_at, run_ms, retry_at, result, error_class, error_message"""
-GET: Final = f"SELECT {_COLUMNS} FROM jobs.jobs WHERE id = $1"  # noqa: S608 - constants
+COLUMNS: Final = """j.id, j.type, j.priority, j.state, j.attempt, j.max_attempts, j.payload, j.cause, j.vendor_id,
+    j.target, j.created_at, j.run_at, j.started_at, j.finished_at, j.run_ms, j.retry_at, j.result, j.error_class,
+    j.error_message, (
+        SELECT w.progress[array_position(w.held, j.id)] FROM jobs.workers w
+        WHERE j.state = 'processing' AND j.id = ANY (w.held) AND w.seen_at > now() - interval '15 seconds'
+        ORDER BY w.seen_at DESC LIMIT 1
+    ) AS progress"""
+"""What a `JobView` holds, of a job called `j`."""
+GET: Final = f"SELECT {COLUMNS} FROM jobs.jobs j WHERE j.id = $1"  # noqa: S608 - constants
 LATEST_OF_STATE: Final = f"""
-    SELECT {_COLUMNS} FROM jobs.jobs WHERE state = $1 AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT $2
+    SELECT {COLUMNS} FROM jobs.jobs j
+    WHERE j.state = $1 AND j.finished_at IS NOT NULL ORDER BY j.finished_at DESC LIMIT $2
 """  # noqa: S608
 HISTORY: Final = """
     SELECT job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class, error_message, retry_at,
@@ -193,7 +200,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as people see it, without its history."""
+    """A job as people see it, without its history. `progress` is 0 to 1, where the attempt that runs tells."""
 
     id: UUID
     type: str
@@ -214,6 +221,7 @@ class JobView:
     result: JsonValue
     error_class: str | None
     error_message: str | None
+    progress: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from shared.contracts.base import Contract, Text
 
 MAX_ERROR_CHARS = 2048
 MAX_RESULT_BYTES = 16 * 1024
+Share = Annotated[float, Field(ge=0, le=1)]
+"""0 is nothing, 1 is all."""
 
 
 class Outcome(StrEnum):
@@ -61,10 +63,14 @@ class HeldAttempt(Contract):
     job_id: UUID
     fence: NonNegativeInt
     attempt: PositiveInt
+    progress: Share | None = None
+    """How much of it is done, where its handler tells."""
 
 
 class WorkerSeen(Contract):
-    """A worker lives, reads these types and holds these attempts. Sent every 5 s, with empty hands too."""
+    """A worker lives, reads these types and holds these attempts. Sent every 5 s, with empty hands too; every second
+    while an attempt tells how far it has come.
+    """
 
     worker: Text
     version: Text

@@ -27,6 +27,9 @@ class Attempt:
     caused_at: datetime
     traceparent: str | None
     is_cancelled: Callable[[], bool] = lambda: False
+    progressed: Callable[[float], None] = lambda _: None
+    """For a handler to call with the share that is done, 0 to 1, as often as it likes: it costs nothing, and people see
+    the newest within a second or two."""
 
     def stop_if_cancelled(self) -> None:
         """For a handler to call just before its effect: raises `JobCancelled` when a person cancelled the job."""

@@ -93,6 +93,7 @@ class _InHand:
     tag: int
     delivery: JobMessage
     job: Job
+    progress: float | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -112,7 +113,8 @@ class WorkConsumer:
     """Runs the jobs of one type, `work.concurrency` at once, and takes as many ahead as fit the time they run.
 
     Slots are tasks that take one job after another for as long as any waits, and one timer watches all that run: a
-    task and two timers for each job would cost more than most of what is here.
+    task and two timers for each job would cost more than most of what is here. `progressed` is set when a handler says
+    how far it has come.
     """
 
     def __init__(
@@ -126,8 +128,10 @@ class WorkConsumer:
         controls: Controls,
         quarantine: Quarantine,
         breaker: Breaker,
+        progressed: asyncio.Event,
     ) -> None:
         self.breaker = breaker
+        self._progressed = progressed
         self._quarantine = quarantine
         self._work = work
         self._handler = handler
@@ -167,7 +171,12 @@ class WorkConsumer:
     def held(self) -> tuple[HeldAttempt, ...]:
         """The attempts that were delivered and are not settled."""
         return tuple(
-            HeldAttempt(job_id=item.delivery.envelope.id, fence=item.delivery.fence, attempt=item.delivery.attempt)
+            HeldAttempt(
+                job_id=item.delivery.envelope.id,
+                fence=item.delivery.fence,
+                attempt=item.delivery.attempt,
+                progress=item.progress,
+            )
             for item in self._in_hand
         )
 
@@ -409,6 +418,7 @@ class WorkConsumer:
             caused_at=delivery.envelope.time,
             traceparent=delivery.envelope.traceparent,
             is_cancelled=partial(self._controls.is_cancelled, delivery.envelope.id, delivery.fence),
+            progressed=partial(self._note_progress, item),
         )
         limit_seconds = delivery.timeout_ms / 1000
         running = _Running(delivery, task, started_at, clock, clock + limit_seconds)
@@ -435,6 +445,10 @@ class WorkConsumer:
             if running.is_over_limit:
                 task.uncancel()
         return error, result
+
+    def _note_progress(self, item: _InHand, share: float) -> None:
+        item.progress = min(max(0.0, share), 1.0)
+        self._progressed.set()
 
     def _look(self) -> None:
         """Look after all that runs: tell what takes long enough to be seen, end what is over its limit."""

@@ -74,7 +74,7 @@ class Reporter:
         What is told twice under one `message_id` is recorded once.
         """
         await self._publisher.publish_body(
-            message.model_dump_json().encode(),
+            message.model_dump_json(exclude_none=True).encode(),
             exchange=REPORTS,
             routing_key="report",
             properties=self._properties(kind, message_id),

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,6 +33,8 @@ SEEN_SECONDS: Final = 5.0
 """A third of what the ledger waits for before it takes a job as lost."""
 IDLE_SEEN_SECONDS: Final = 5.0
 """As often with empty hands: health misses a worker that died within 15 s."""
+PROGRESS_SECONDS: Final = 1.0
+"""At most as often, when a handler says how far it has come."""
 
 
 @asynccontextmanager
@@ -56,7 +58,7 @@ async def working(
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(open_journal(state_dir, worker=worker))
         controls = await stack.enter_async_context(listening(broker.consuming, build(tiers, ())))
-        quarantine, changed = Quarantine(journal, controls), asyncio.Event()
+        quarantine, changed, progressed = Quarantine(journal, controls), asyncio.Event(), asyncio.Event()
 
         def consumer_of(job: type[Job], handler: Handler) -> WorkConsumer:
             work = WORK_BY_TYPE[job.type]
@@ -76,6 +78,7 @@ async def working(
                 controls=controls,
                 quarantine=quarantine,
                 breaker=breaker,
+                progressed=progressed,
             )
 
         consumers = [consumer_of(job, handler) for job, handler in handlers.items()]
@@ -89,7 +92,9 @@ async def working(
             await stack.enter_async_context(background(consumer.breaker.run(), name=f"breaker of {consumer.type}"))
             consuming = _after(crash_told, consumer.subscription.run)
             await stack.enter_async_context(background(consuming, name=consumer.subscription.queue))
-        await stack.enter_async_context(background(_seen(reporter, consumers, seen_seconds), name="worker seen"))
+        await stack.enter_async_context(
+            background(_seen(reporter, consumers, progressed, seen_seconds), name="worker seen")
+        )
         try:
             yield tuple(consumer.subscription for consumer in consumers)
         finally:
@@ -135,8 +140,10 @@ async def _after(event: asyncio.Event, run: Callable[[], Awaitable[None]]) -> No
     await run()
 
 
-async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_seconds: float) -> None:
-    """Tell the ledger every few seconds that this worker lives and what it holds."""
+async def _seen(
+    reporter: Reporter, consumers: Sequence[WorkConsumer], progressed: asyncio.Event, every_seconds: float
+) -> None:
+    """Tell the ledger every few seconds that this worker lives and what it holds, sooner how far that has come."""
     types = tuple(consumer.type for consumer in consumers)
     told_at = -IDLE_SEEN_SECONDS
     while True:
@@ -150,4 +157,8 @@ async def _seen(reporter: Reporter, consumers: Sequence[WorkConsumer], every_sec
                 log.info("seen_not_told", error=exc.detail)
                 await asyncio.sleep(min(every_seconds, 1.0))
                 continue
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(min(every_seconds, PROGRESS_SECONDS))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, every_seconds - PROGRESS_SECONDS)):
+                await progressed.wait()
+        progressed.clear()

@@ -8,21 +8,18 @@ from uuid import UUID
 import asyncpg
 
 from services.jobs.models import JobState
-from services.jobs.store import JobView
+from services.jobs.store import COLUMNS, JobView
 from shared.db.pool import Connection
 from shared.ids import id_at
 
-_COLUMNS: Final = """j.id, j.type, j.priority, j.state, j.attempt, j.max_attempts, j.payload, j.cause, j.vendor_id,
-    j.target, j.created_at, j.run_at, j.started_at, j.finished_at, j.run_ms, j.retry_at, j.result, j.error_class,
-    j.error_message"""
 NEWEST: Final = f"""
     -- Newest first between two ids, by the primary key.
-    SELECT {_COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 ORDER BY j.id DESC LIMIT $3
+    SELECT {COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 ORDER BY j.id DESC LIMIT $3
 """  # noqa: S608 - constants
 FILTERED: Final = f"""
     -- The newest of each type, state and priority that the filter lets in, then the newest of those. `uuid_send` orders
     -- as the id does, and only the index made for this knows it: by the id itself the planner walks the whole table.
-    SELECT {_COLUMNS} FROM (
+    SELECT {COLUMNS} FROM (
         SELECT few.id
         FROM unnest(coalesce($4::text[], ARRAY(SELECT DISTINCT type FROM jobs.counters))) AS t(type)
         CROSS JOIN unnest($5::text[]) AS s(state) CROSS JOIN unnest($6::int[]) AS p(priority)
@@ -39,19 +36,19 @@ _FITS: Final = """($4::text IS NULL OR j.type = $4) AND ($5::text IS NULL OR j.s
       AND ($6::int IS NULL OR j.priority = $6) AND ($7::uuid IS NULL OR j.vendor_id = $7)"""
 OF_VENDOR: Final = f"""
     -- Of one vendor, newest first.
-    SELECT {_COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+    SELECT {COLUMNS} FROM jobs.jobs j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
 """  # noqa: S608
 OF_CAUSE: Final = f"""
     -- Of one cause. Materialised: the planner would rather walk the whole table in order than sort a handful.
     WITH caused AS MATERIALIZED (SELECT * FROM jobs.jobs WHERE cause = $8)
-    SELECT {_COLUMNS} FROM caused j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+    SELECT {COLUMNS} FROM caused j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
 """  # noqa: S608
 OF_ID: Final = f"""
     -- The job of this id, and those that the event of this id caused.
     WITH meant AS MATERIALIZED (
         SELECT * FROM jobs.jobs WHERE id = $8 UNION SELECT * FROM jobs.jobs WHERE cause = $8
     )
-    SELECT {_COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+    SELECT {COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
 """  # noqa: S608
 OF_ERROR: Final = f"""
     -- Those whose last error holds a text, whatever its case, by the trigram index.
@@ -59,7 +56,7 @@ OF_ERROR: Final = f"""
         SELECT * FROM jobs.jobs
         WHERE error_class IS NOT NULL AND (error_class || ': ' || coalesce(error_message, '')) ILIKE $8
     )
-    SELECT {_COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
+    SELECT {COLUMNS} FROM meant j WHERE j.id < $1 AND j.id >= $2 AND {_FITS} ORDER BY j.id DESC LIMIT $3
 """  # noqa: S608
 TOP: Final = UUID(int=(1 << 128) - 1)
 BOTTOM: Final = UUID(int=0)

@@ -12,9 +12,10 @@ from shared.db.pool import Connection
 from shared.messaging.topology import WORK_BY_TYPE
 
 SEE_WORKER: Final = """
-    INSERT INTO jobs.workers (worker, version, types, held) VALUES ($1, $2, $3, $4)
+    INSERT INTO jobs.workers (worker, version, types, held, progress) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (worker) DO UPDATE
-        SET version = excluded.version, types = excluded.types, held = excluded.held, seen_at = now()
+        SET version = excluded.version, types = excluded.types, held = excluded.held, progress = excluded.progress,
+            seen_at = now()
 """
 FORGET_WORKERS: Final = "DELETE FROM jobs.workers WHERE seen_at < now() - interval '10 minutes'"
 ONE_PROBER: Final = "SELECT pg_try_advisory_xact_lock($1)"
@@ -77,9 +78,10 @@ class RescueStore:
         self._control = ControlStore()
 
     async def see_worker(self, conn: Connection, seen: WorkerSeen) -> None:
-        """Note that a worker lives, and what it holds."""
+        """Note that a worker lives, what it holds, and how far that has come."""
         held = [attempt.job_id for attempt in seen.held]
-        await conn.execute(SEE_WORKER, seen.worker, seen.version, list(seen.types), held)
+        progress = [attempt.progress for attempt in seen.held]
+        await conn.execute(SEE_WORKER, seen.worker, seen.version, list(seen.types), held, progress)
 
     async def add_probes(self, conn: Connection, *, every_seconds: float) -> list[Probe]:
         """Write the probes that are due; none when another ledger process is at it."""

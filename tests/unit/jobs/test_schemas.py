@@ -34,6 +34,7 @@ def test_the_error_of_an_attempt_is_no_error_of_a_completed_job(state: str, is_s
         result=None,
         error_class="MailboxDeferred",
         error_message="451 later",
+        progress=None,
     )
     shown = job_shown(job, [])["error"]
     assert shown == ({"class": "MailboxDeferred", "message": "451 later"} if is_shown else None)
