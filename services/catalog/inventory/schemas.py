@@ -1,13 +1,14 @@
 """What is sent to and answered by the addresses of stock."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
+from typing_extensions import NotRequired, TypedDict
 
 from services.catalog.answers import PageQuery
-from services.catalog.inventory.models import MAX_PIECES, Adjusted, Defaults, Level, Movement
+from services.catalog.inventory.models import MAX_PIECES, Adjusted, Defaults, Level, Movement, MovementKind
 from shared.web.bodies import Body
 
 MAX_ADJUSTMENTS: Final = 250
@@ -79,7 +80,55 @@ class LevelsQuery(PageQuery):
     low: bool = False
 
 
-def level_shape(level: Level) -> Mapping[str, Any]:
+class LevelShown(TypedDict):
+    """A level. `threshold` is the one that holds, `own_threshold` the product's own; `version` counts its movements."""
+
+    product_id: UUID
+    sku: str
+    title: str
+    status: str
+    on_hand: int
+    threshold: int
+    own_threshold: int | None
+    is_low: bool
+    version: int
+    updated_at: datetime
+
+
+class AdjustedShown(TypedDict):
+    """What became of one line. `code` says why it was not applied; `on_hand` is the level after it, null if unknown."""
+
+    product_id: UUID
+    applied: bool
+    on_hand: int | None
+    code: NotRequired[str]
+
+
+class DefaultsShown(TypedDict):
+    """A vendor's default, null for none, and the marketplace's, which holds without it."""
+
+    threshold: int | None
+    marketplace_threshold: int
+
+
+class MarketplaceDefaultShown(TypedDict):
+    """Where low begins where nobody says anything else."""
+
+    threshold: int
+
+
+class MovementShown(TypedDict):
+    """One movement, with the level after it. `reference` is what caused it."""
+
+    version: int
+    kind: MovementKind
+    delta: int
+    on_hand: int
+    reference: str
+    at: datetime
+
+
+def level_shape(level: Level) -> LevelShown:
     """A level as its vendor sees it."""
     return {
         "product_id": level.product_id,
@@ -95,22 +144,22 @@ def level_shape(level: Level) -> Mapping[str, Any]:
     }
 
 
-def adjusted_shape(one: Adjusted) -> Mapping[str, Any]:
+def adjusted_shape(one: Adjusted) -> AdjustedShown:
     """What became of one line."""
-    shape = {"product_id": one.product_id, "applied": one.refused is None, "on_hand": one.on_hand}
+    shape: AdjustedShown = {"product_id": one.product_id, "applied": one.refused is None, "on_hand": one.on_hand}
     return shape if one.refused is None else {**shape, "code": one.refused}
 
 
-def defaults_shape(defaults: Defaults) -> Mapping[str, Any]:
+def defaults_shape(defaults: Defaults) -> DefaultsShown:
     """A vendor's default, and the one that holds without it."""
     return {"threshold": defaults.vendor, "marketplace_threshold": defaults.marketplace}
 
 
-def movement_shape(movement: Movement) -> Mapping[str, Any]:
+def movement_shape(movement: Movement) -> MovementShown:
     """A movement as its vendor sees it."""
     return {
         "version": movement.version,
-        "kind": movement.kind.value,
+        "kind": movement.kind,
         "delta": movement.delta,
         "on_hand": movement.on_hand,
         "reference": movement.reference,

@@ -1,16 +1,16 @@
 """What is sent to and answered by the addresses of orders."""
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any, Final
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
 from services.catalog.inventory.models import MAX_PIECES
 from services.catalog.orders.errors import OrderInTheFuture
-from services.catalog.orders.models import Order, Placing, Wanted
-from services.catalog.products.schemas import PriceBody
+from services.catalog.orders.models import Order, OrderStatus, Placing, Wanted
+from services.catalog.products.schemas import MoneyShown, PriceBody
 from shared.clock import utc_now
 from shared.web.bodies import Body, Moment
 
@@ -44,12 +44,32 @@ class OrderBody(Body):
         )
 
 
-def order_shape(order: Order) -> Mapping[str, Any]:
+class OrderLineShown(TypedDict):
+    """One line, with the product's title when it was sold."""
+
+    product_id: UUID
+    title: str
+    quantity: int
+    unit_price: MoneyShown
+
+
+class OrderShown(TypedDict):
+    """An order as its channel sees it."""
+
+    id: UUID
+    external_id: str
+    status: OrderStatus
+    placed_at: datetime
+    cancelled_at: datetime | None
+    lines: list[OrderLineShown]
+
+
+def order_shape(order: Order) -> OrderShown:
     """An order as its channel sees it."""
     return {
         "id": order.id,
         "external_id": order.external_id,
-        "status": order.status.value,
+        "status": order.status,
         "placed_at": order.placed_at,
         "cancelled_at": order.cancelled_at,
         "lines": [

@@ -1,13 +1,14 @@
 """What is sent to and answered by the addresses of stock sources."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
-from services.catalog.sync.models import Format, Layout, Run, Source, SourceKind
+from services.catalog.sync.models import Cause, Format, Layout, RowError, Run, RunState, Source, SourceKind
 from services.catalog.sync.usecases import Credentials, NewSource
 from shared.web.bodies import ONE_LINE, Body
 
@@ -143,14 +144,82 @@ class NamedSkusBody(Body):
         return self
 
 
-def source_shape(source: Source) -> Mapping[str, Any]:
+class SourceShown(TypedDict):
+    """A source as its vendor sees it: no secret of it. `failures` counts those since the last success."""
+
+    id: UUID
+    name: str
+    kind: SourceKind
+    format: Format
+    layout: Layout
+    url: str | None
+    has_credentials: bool
+    push_url: str | None
+    interval_seconds: int | None
+    enabled: bool
+    status: str
+    failures: int
+    problem: str | None
+    next_run_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SourceWithSecret(SourceShown):
+    """A source with the secret that pushes are signed with, told this once; null for a pull, and in a replay."""
+
+    secret: str | None
+
+
+class RunShown(TypedDict):
+    """A run. `rows` is the sum of the counts that follow it."""
+
+    id: UUID
+    cause: Cause
+    state: RunState
+    rows: int
+    changed: int
+    unchanged: int
+    older: int
+    unmatched: int
+    invalid: int
+    not_modified: bool
+    problem: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RunInFull(RunShown):
+    """A run with the first of its unmatched SKUs and of its errors."""
+
+    unmatched_skus: Sequence[str]
+    errors: Sequence[RowError]
+
+
+class NamedSkuShown(TypedDict):
+    """What a source calls a product."""
+
+    external_sku: str
+    product_id: UUID
+    sku: str
+
+
+class NamedShown(TypedDict):
+    """How many names were set."""
+
+    named: int
+
+
+def source_shape(source: Source) -> SourceShown:
     """A source as its vendor sees it: no secret of it."""
     return {
         "id": source.id,
         "name": source.name,
-        "kind": source.kind.value,
-        "format": source.format.value,
-        "layout": asdict(source.layout),
+        "kind": source.kind,
+        "format": source.format,
+        "layout": source.layout,
         "url": source.url,
         "has_credentials": source.kind is SourceKind.PULL and source.sealed is not None,
         "push_url": f"/hooks/inventory/{source.id}" if source.kind is SourceKind.PUSH else None,
@@ -166,14 +235,18 @@ def source_shape(source: Source) -> Mapping[str, Any]:
     }
 
 
-def run_shape(run: Run) -> Mapping[str, Any]:
+def run_shape(run: Run) -> RunShown:
     """A run in a list."""
     return {
         "id": run.id,
-        "cause": run.cause.value,
-        "state": run.state.value,
+        "cause": run.cause,
+        "state": run.state,
         "rows": run.counts.total,
-        **asdict(run.counts),
+        "changed": run.counts.changed,
+        "unchanged": run.counts.unchanged,
+        "older": run.counts.older,
+        "unmatched": run.counts.unmatched,
+        "invalid": run.counts.invalid,
         "not_modified": not run.is_modified,
         "problem": run.problem,
         "created_at": run.created_at,
@@ -182,16 +255,16 @@ def run_shape(run: Run) -> Mapping[str, Any]:
     }
 
 
-def run_in_full(run: Run) -> Mapping[str, Any]:
+def run_in_full(run: Run) -> RunInFull:
     """A run with the first of its unmatched SKUs and of its errors."""
     return {
         **run_shape(run),
-        "unmatched_skus": list(run.unmatched_skus),
-        "errors": [asdict(error) for error in run.errors],
+        "unmatched_skus": run.unmatched_skus,
+        "errors": run.errors,
     }
 
 
-def named_sku_shape(named: tuple[str, UUID, str]) -> Mapping[str, Any]:
+def named_sku_shape(named: tuple[str, UUID, str]) -> NamedSkuShown:
     """What a source calls a product."""
     external, product_id, sku = named
     return {"external_sku": external, "product_id": product_id, "sku": sku}

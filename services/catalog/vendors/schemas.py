@@ -1,8 +1,11 @@
 """Bodies and answers of vendors."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
 from pydantic import StringConstraints
+from typing_extensions import TypedDict
 
 from services.catalog.accounts.schemas import Email, Name, NewPassword
 from services.catalog.answers import PageQuery
@@ -51,16 +54,35 @@ class VendorsQuery(PageQuery):
     status: VendorStatus | None = None
 
 
-def shown_to_admins(vendor: Vendor) -> dict[str, Any]:
+class VendorShown(TypedDict):
+    """A vendor as shoppers see it."""
+
+    id: UUID
+    slug: str
+    name: str
+    profile: str
+    created_at: datetime
+
+
+class VendorForAdmins(VendorShown):
+    """A vendor as the marketplace sees it."""
+
+    status: VendorStatus
+    version: int
+    updated_at: datetime
+
+
+def shown_to_admins(vendor: Vendor) -> VendorForAdmins:
     """Everything."""
-    return shown_to_all(vendor) | {
+    return {
+        **shown_to_all(vendor),
         "status": vendor.status,
         "version": vendor.version,
         "updated_at": vendor.updated_at,
     }
 
 
-def shown_to_all(vendor: Vendor) -> dict[str, Any]:
+def shown_to_all(vendor: Vendor) -> VendorShown:
     """What shoppers see."""
     return {
         "id": vendor.id,
