@@ -27,6 +27,8 @@ SOURCE: Final = "catalog"
 """Only events of the catalog's own outbox tell of its rows: they are written with the change."""
 MIB: Final = 2**20
 OWN_IDS: Final = 10_000
+SPARED_SECONDS: Final = 600.0
+"""How old, beyond its time, an answer may be that is given while the database is away."""
 
 Told = list[tuple[UUID, Event]]
 _TOLD: Final[ContextVar[Told | None]] = ContextVar("told", default=None)
@@ -117,8 +119,9 @@ class Caches:
         return {name: cache.expire() for name, cache in self.by_name.items()}
 
     async def sweep_once(self) -> None:
-        """The one sweeper."""
-        self.expire()
+        """The one sweeper. It spares what may still be wanted when the database goes away."""
+        for cache in self.by_name.values():
+            cache.expire(spared_seconds=SPARED_SECONDS)
 
     def counted(self) -> dict[str, CacheCounts]:
         """What each cache did and holds."""

@@ -34,10 +34,7 @@ class Counts:
 
 
 class Lru(Generic[V]):
-    """At most `max_entries` of `max_bytes` together; the one unused longest goes first.
-
-    Nothing past its time is ever given out.
-    """
+    """At most `max_entries` of `max_bytes` together; the one unused longest goes first."""
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         self.max_entries = max_entries
@@ -60,14 +57,14 @@ class Lru(Generic[V]):
     def find(self, key: str, now: float) -> Entry[V] | None:
         """The entry, now the one used last. Counts nothing: whether it is a hit the caller decides."""
         entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if entry.expires_at <= now:
-            self.counts.expirations += 1
-            self._remove(key)
+        if entry is None or entry.expires_at <= now:
             return None
         self._entries.move_to_end(key)
         return entry
+
+    def last(self, key: str) -> Entry[V] | None:
+        """The entry even if it is past its time and only waits for the sweep."""
+        return self._entries.get(key)
 
     def keep(self, key: str, entry: Entry[V]) -> None:
         """Store, in place of what was there, and make room."""

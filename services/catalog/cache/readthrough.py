@@ -1,21 +1,25 @@
 """Answers from a cache, or made once however many ask, and kept if nothing they show has changed meanwhile."""
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from services.catalog.cache.backend import BoundedCache, MonotonicClock
 from services.catalog.cache.floors import Fill, Floors, Row, Rows
 from services.catalog.cache.lru import Entry, Lru
 from services.catalog.cache.models import Answer, CacheCounts, Loaded
+from shared.errors import Unavailable
 
 SHORTEST_TTL_SECONDS: Final = 45.0
 LONGEST_TTL_SECONDS: Final = 60.0
 ABSENT_TTL_SECONDS: Final = 10.0
+AWAY_SECONDS: Final = 1.0
+"""How long whoever could be given an old answer waits for a new one, and how long it then goes on without asking."""
 
 Load = Callable[[], Awaitable[Loaded]]
 
@@ -60,6 +64,7 @@ class ReadThrough:
         self._are_current = are_current
         self._clock = clock
         self._flights: dict[str, _Flight] = {}
+        self._away_until = -math.inf
         self._jitter = random.Random()  # noqa: S311 - spreads expiry, guards nothing
 
     def known(self, key: str) -> Answer | None:
@@ -73,7 +78,22 @@ class ReadThrough:
         return entry.value
 
     async def read(self, key: str, load: Load) -> Answer | None:
-        """The answer, from here or by `load`; None is an absence. Raises what `load` raises."""
+        """The answer, from here or by `load`; None is an absence. Raises what `load` raises.
+
+        While the database is away or silent, the last answer is given that has not been swept: nothing newer can be
+        had, and a change that is heard of drops it all the same.
+        """
+        kept = self._entries.last(key)
+        if kept is None:
+            return await self._read(key, load)
+        if self._clock() >= self._away_until:
+            try:
+                return await _within(AWAY_SECONDS, self._read(key, load))
+            except (Unavailable, TimeoutError):
+                self._away_until = self._clock() + AWAY_SECONDS
+        return kept.value
+
+    async def _read(self, key: str, load: Load) -> Answer | None:
         is_live = self._liveness.is_live
         entry = self._find(key)
         if entry is not None and (is_live or await self._are_current(entry.rows)):
@@ -100,9 +120,10 @@ class ReadThrough:
         """Forget all; how many."""
         return self._entries.clear() + self._absences.clear()
 
-    def expire(self) -> int:
-        """Free what is past its time; how many."""
-        return self.cache.sweep() + self._absences.sweep(self._clock())
+    def expire(self, *, spared_seconds: float = 0.0) -> int:
+        """Free what is past its time, answers so much later; how many."""
+        now = self._clock()
+        return self._entries.sweep(now - spared_seconds) + self._absences.sweep(now)
 
     def counted(self) -> CacheCounts:
         """What it did and holds."""
@@ -137,5 +158,18 @@ class ReadThrough:
     def _landed(self, key: str, flight: _Flight, _: object) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-        if not flight.task.cancelled():
-            flight.task.exception()  # told to whoever waits; nobody may be left
+        _heard(flight.task)
+
+
+async def _within(seconds: float, reading: Coroutine[Any, Any, Answer | None]) -> Answer | None:
+    """Raises TimeoutError; the reading then goes on by itself, for asyncpg may not notice that it is cancelled."""
+    task = asyncio.create_task(reading)
+    task.add_done_callback(_heard)
+    async with asyncio.timeout(seconds):
+        return await asyncio.shield(task)
+
+
+def _heard(task: "asyncio.Task[Answer | None]") -> None:
+    """Its error was told to whoever waited; nobody may be left."""
+    if not task.cancelled():
+        task.exception()

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from services.catalog.cache import readthrough
 from services.catalog.cache.floors import FLOOR_SECONDS, Floors, Rows
 from services.catalog.cache.models import ABSENT, Answer, Loaded, product_row
-from services.catalog.cache.readthrough import LONGEST_TTL_SECONDS, SHORTEST_TTL_SECONDS, ReadThrough
+from services.catalog.cache.readthrough import AWAY_SECONDS, LONGEST_TTL_SECONDS, SHORTEST_TTL_SECONDS, ReadThrough
+from shared.errors import Unavailable
 
 ROW = product_row(UUID(int=1))
 
@@ -24,6 +26,8 @@ class Bench:
     version: int = 1
     loads: int = 0
     is_live: bool = True
+    is_away: bool = False
+    is_silent: bool = False
     checks: int = 0
     floors: Floors = field(default_factory=Floors)
 
@@ -39,11 +43,19 @@ class Bench:
 
     async def are_current(self, rows: Rows) -> bool:
         self.checks += 1
+        await self.answer()
         return rows[ROW] == self.version
 
     async def load(self) -> Loaded:
         self.loads += 1
+        await self.answer()
         return Loaded(Answer(f"v{self.version}".encode(), '"1"'), {ROW: self.version})
+
+    async def answer(self) -> None:
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if self.is_away:
+            raise Unavailable("away")
 
     async def read(self, key: str = "a") -> str | None:
         answer = await self.cache.read(key, self.load)
@@ -186,6 +198,50 @@ async def test_entries_live_for_a_time_with_jitter_of_at_most_a_minute() -> None
     assert bench.cache.known("0") is None
     bench.cache.expire()
     assert bench.cache.counted().size == 0
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+async def test_while_the_database_is_away_the_last_answer_is_given_until_it_is_swept(is_live: bool) -> None:
+    bench = Bench(is_live=is_live)
+    await bench.read()
+    bench.is_away = True
+    bench.now += LONGEST_TTL_SECONDS
+    assert await bench.read() == "v1"
+    with pytest.raises(Unavailable):
+        await bench.read("never read before")
+    bench.cache.expire(spared_seconds=LONGEST_TTL_SECONDS)
+    assert await bench.read() == "v1"
+    bench.tell()
+    bench.version = 2
+    bench.now += AWAY_SECONDS
+    bench.is_away = False
+    assert await bench.read() == "v2"
+    bench.is_away = True
+    bench.now += 2 * LONGEST_TTL_SECONDS
+    bench.cache.expire(spared_seconds=LONGEST_TTL_SECONDS)
+    with pytest.raises(Unavailable):
+        await bench.read()
+
+
+async def test_a_change_that_is_heard_of_drops_an_old_answer_too() -> None:
+    bench = Bench()
+    await bench.read()
+    bench.now += LONGEST_TTL_SECONDS
+    bench.change()
+    bench.is_away = True
+    with pytest.raises(Unavailable):
+        await bench.read()
+
+
+async def test_nobody_waits_long_for_a_silent_database_who_can_be_given_an_old_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readthrough, "AWAY_SECONDS", 0.01)
+    bench = Bench(is_live=False)
+    await bench.read()
+    bench.is_silent = True
+    assert [await bench.read() for _ in range(3)] == ["v1"] * 3
+    assert bench.checks == 1, "who comes after the first does not even ask"
 
 
 @pytest.mark.parametrize(("max_entries", "max_bytes"), [(3, 100_000), (10, 3 * 502)])
