@@ -1,4 +1,4 @@
-"""What a service promises of its routes, as data: the OpenAPI document is made of it, and tests hold the routes to it."""
+"""What a service promises of its routes, as data. The OpenAPI document is made of it, tests hold the routes to it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

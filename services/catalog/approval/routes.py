@@ -13,8 +13,7 @@ from services.catalog.answers import (
     position_in,
     uuid_in_path,
 )
-from services.catalog.approval.models import REASON_TEXTS
-from services.catalog.approval.schemas import AdminListQuery, DecisionBody, RejectBody, SuspendBody
+from services.catalog.approval.schemas import AdminListQuery, DecisionBody, RejectBody, SuspendBody, reason_texts
 from services.catalog.approval.usecases import Approval
 from services.catalog.products.models import Product
 from services.catalog.products.schemas import product_for_vendor
@@ -57,7 +56,7 @@ class ApprovalRoutes:
 
     async def reasons(self, _: web.Request) -> web.Response:
         """`GET /api/admin/rejection-reasons`: the list of codes."""
-        return answer({"items": [{"code": code.value, "text": text} for code, text in REASON_TEXTS.items()]})
+        return answer({"items": reason_texts(), "next": None})
 
     async def decide(self, request: web.Request) -> web.Response:
         """`POST /api/admin/approve-product`: approve or reject, the product named in the body."""

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
 from services.catalog.answers import PageQuery
-from services.catalog.approval.models import ReasonCode
+from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.products.models import Status
 from shared.contracts.base import Reason
 from shared.web.bodies import Body
@@ -50,6 +51,13 @@ class DecisionBody(Body):
         return self
 
 
+class ReasonText(TypedDict):
+    """A code, and how people are told of it."""
+
+    code: ReasonCode
+    text: str
+
+
 class SuspendBody(Body):
     """What the vendor is told."""
 
@@ -60,3 +68,8 @@ class AdminListQuery(PageQuery):
     """Everybody's products of one status."""
 
     status: Status = Status.PENDING
+
+
+def reason_texts() -> list[ReasonText]:
+    """Every code there is."""
+    return [{"code": code, "text": text} for code, text in REASON_TEXTS.items()]

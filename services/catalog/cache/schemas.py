@@ -1,10 +1,12 @@
 """Bodies and answers of the caches' addresses."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import reduce
 from operator import add
-from typing import Any
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from services.catalog.cache.models import CacheCounts, Clearing, Mode, Replica
 from shared.web.bodies import Body
@@ -16,7 +18,57 @@ class ClearBody(Body):
     mode: Mode = "clear"
 
 
-def caches_shape(replicas: Sequence[Replica], own: UUID) -> Mapping[str, Any]:
+class CacheShown(TypedDict):
+    """One cache. `hit_rate` is null before the first read."""
+
+    hits: int
+    misses: int
+    hit_rate: float | None
+    evictions: int
+    invalidations: int
+    size: int
+    max: int
+
+
+class CachesShown(TypedDict):
+    """All caches of a replica, or of all replicas, by name; `sizes` says `size/max` of each."""
+
+    hits: int
+    misses: int
+    hit_rate: float | None
+    sizes: Mapping[str, str]
+    caches: Mapping[str, CacheShown]
+
+
+class ReplicaShown(CachesShown):
+    """A gateway replica as it last reported. One that is not live checks each hit against the database."""
+
+    id: UUID
+    name: str
+    seen_at: datetime
+    is_live: bool
+    is_this: bool
+
+
+class AllCaches(TypedDict):
+    """Each replica, and the sum of all."""
+
+    replicas: list[ReplicaShown]
+    sum: CachesShown
+
+
+class ClearingShown(TypedDict):
+    """What came of a request: entries removed in all and by replica and cache; `missing` did not answer in time."""
+
+    mode: Mode
+    replicas: int
+    answered: int
+    removed: int
+    by_replica: Mapping[str, Mapping[str, int]]
+    missing: Sequence[str]
+
+
+def caches_shape(replicas: Sequence[Replica], own: UUID) -> AllCaches:
     """Each replica, and the sum of all."""
     return {
         "replicas": [
@@ -34,15 +86,15 @@ def caches_shape(replicas: Sequence[Replica], own: UUID) -> Mapping[str, Any]:
     }
 
 
-def clearing_shape(clearing: Clearing) -> dict[str, Any]:
+def clearing_shape(clearing: Clearing) -> ClearingShown:
     """What came of a request."""
     return {
         "mode": clearing.mode,
         "replicas": clearing.replicas,
         "answered": clearing.answered,
         "removed": clearing.total,
-        "by_replica": {name: dict(removed) for name, removed in clearing.removed.items()},
-        "missing": list(clearing.missing),
+        "by_replica": clearing.removed,
+        "missing": clearing.missing,
     }
 
 
@@ -52,7 +104,7 @@ def summed(replicas: Sequence[Replica]) -> dict[str, CacheCounts]:
     return {name: reduce(add, (one.caches.get(name, CacheCounts()) for one in replicas)) for name in names}
 
 
-def _shape(caches: Mapping[str, CacheCounts]) -> dict[str, Any]:
+def _shape(caches: Mapping[str, CacheCounts]) -> CachesShown:
     total = reduce(add, caches.values(), CacheCounts())
     return {
         "hits": total.hits,

@@ -1,11 +1,11 @@
 """What is sent to and answered by the addresses of stock."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, NotRequired, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from services.catalog.answers import PageQuery
 from services.catalog.inventory.models import MAX_PIECES, Adjusted, Defaults, Level, Movement, MovementKind

@@ -1,16 +1,55 @@
 """The HTTP edge of monitoring. It always answers 200 with what it knows; the score says what is wrong."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
 
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from services.catalog.answers import answer
-from services.catalog.monitoring.models import Asker, Task, hit_rate
+from services.catalog.monitoring.models import Asker, Health, Task, WorkHealth, hit_rate
 from services.catalog.monitoring.usecases import Caches, Monitoring, Sight
 from shared.web.identity import IDENTITY
 from shared.web.problems import REQUEST_ID
 
 MONITORING: Final = web.AppKey("monitoring", Monitoring)
+
+
+class CachesOfGateway(TypedDict):
+    """The caches of the gateway that answers."""
+
+    hits: int
+    misses: int
+    hit_rate: float | None
+    sizes: Mapping[str, str]
+
+
+class TaskShown(TypedDict):
+    """An entry of the schedule."""
+
+    name: str
+    last_run: datetime | None
+    next_run: datetime | None
+    enabled: bool
+
+
+class WorkShown(TypedDict):
+    """What the jobs service and the scheduler tell; null where one of them does not answer."""
+
+    active_workers: int | None
+    automated_tasks: list[TaskShown] | None
+    stats: Mapping[str, int] | None
+    work: WorkHealth | None
+
+
+class SightShown(TypedDict):
+    """The whole installation as this gateway sees it."""
+
+    health: Health
+    cache: CachesOfGateway
+    jobs: WorkShown
+    observed_at: datetime
 
 
 def routes(monitoring: Monitoring) -> list[web.RouteDef]:
@@ -23,7 +62,7 @@ def routes(monitoring: Monitoring) -> list[web.RouteDef]:
     return [web.get("/api/admin/monitoring", look)]
 
 
-def _shown(sight: Sight) -> dict[str, Any]:
+def _shown(sight: Sight) -> SightShown:
     return {
         "health": sight.health,
         "cache": _caches_shown(sight.caches),
@@ -31,13 +70,13 @@ def _shown(sight: Sight) -> dict[str, Any]:
             "active_workers": None if sight.stats is None else sight.stats.get("active_workers"),
             "automated_tasks": None if sight.tasks is None else [_task_shown(task) for task in sight.tasks],
             "stats": sight.stats,
-            "work": None if sight.work is None else sight.work.model_dump(),
+            "work": sight.work,
         },
         "observed_at": sight.at,
     }
 
 
-def _caches_shown(caches: Caches) -> dict[str, Any]:
+def _caches_shown(caches: Caches) -> CachesOfGateway:
     hits, misses = sum(cache.hits for cache in caches.values()), sum(cache.misses for cache in caches.values())
     return {
         "hits": hits,
@@ -47,7 +86,7 @@ def _caches_shown(caches: Caches) -> dict[str, Any]:
     }
 
 
-def _task_shown(task: Task) -> dict[str, Any]:
+def _task_shown(task: Task) -> TaskShown:
     return {
         "name": task.name,
         "last_run": task.last_run,
