@@ -10,6 +10,7 @@ from typing import TypeVar
 import uvloop
 
 from shared.log import configure_logging, get_logger
+from shared.metrics import watch_loop
 from shared.settings import ServiceSettings
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncCont
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        async with running(settings):
+        async with background(watch_loop(), name="event loop lag"), running(settings):
             log.info("started")
             await stopping.wait()
             log.info("stopping")

@@ -11,7 +11,7 @@ from shared.db.replay import announcing
 from shared.lifecycle import background, every
 from shared.messaging.broker import open_broker
 from shared.messaging.topology import build
-from shared.web.checks import database_answers
+from shared.web.checks import can_publish, database_answers
 from shared.web.ops import operations_port
 
 POOL_SIZE = 5  # one listens, one relays, one prunes, one looks for what waits, one announces
@@ -19,7 +19,10 @@ POOL_SIZE = 5  # one listens, one relays, one prunes, one looks for what waits, 
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[None]:
-    """Relay while the block runs. Any number of relays share the work; with the broker away the rows wait."""
+    """Relay while the block runs. Any number of relays share the work.
+
+    With the broker away the rows wait, and the relay is not ready: its heartbeat tries the link every two seconds.
+    """
     async with AsyncExitStack() as stack:
         url = settings.catalog_database_url.get_secret_value()
         pool = await stack.enter_async_context(open_pool(url, name="catalog relay", max_size=POOL_SIZE))
@@ -39,5 +42,6 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         )
         beat = StreamHeartbeat(relay, broker.publisher)
         await stack.enter_async_context(background(every(BEAT_SECONDS, beat.run_once), name="stream heartbeat"))
-        await stack.enter_async_context(operations_port(settings, {"database": database_answers(pool)}))
+        checks = {"database": database_answers(pool), "broker": can_publish(broker.publishing)}
+        await stack.enter_async_context(operations_port(settings, checks, refresh=[relay.tell_age]))
         yield

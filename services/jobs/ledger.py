@@ -127,5 +127,5 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             "database": database_answers(pool),
             "broker": all_consuming([recording, dispatching, *burying, *cleaning]),
         }
-        await stack.enter_async_context(operations_port(settings, checks))
+        await stack.enter_async_context(operations_port(settings, checks, refresh=[relay.tell_age]))
         yield

@@ -105,5 +105,5 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             )
         )
         checks = {"database": database_answers(pool), "broker": all_consuming([changes, *consuming])}
-        await stack.enter_async_context(operations_port(settings, checks))
+        await stack.enter_async_context(operations_port(settings, checks, refresh=[relay.tell_age]))
         yield

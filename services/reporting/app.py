@@ -68,5 +68,5 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             )
         )
         checks = {"database": database_answers(pool), "broker": all_consuming([events_read, *jobs_read])}
-        await stack.enter_async_context(operations_port(settings, checks))
+        await stack.enter_async_context(operations_port(settings, checks, refresh=[relay.tell_age]))
         yield

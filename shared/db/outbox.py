@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from pamqp.commands import Basic
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from shared.clock import utc_now
 from shared.contracts.base import Event
@@ -69,6 +69,11 @@ LISTEN_CHECK_SECONDS: Final = 10.0
 """How often the connection that only listens is asked whether it stands: a half-open one says nothing for ever."""
 KEEP_SENT_HOURS: Final = 24
 
+OLDEST_AGE = Gauge(
+    "souk_outbox_oldest_age_seconds",
+    "Age of the oldest event that the broker has not confirmed; 0 when none waits. Absent while the database is away.",
+    ["schema"],
+)
 RELAYED = Counter("souk_outbox_relayed", "Events published from the outbox and marked.", ["schema"])
 
 
@@ -185,6 +190,13 @@ class OutboxRelay:
         async with connection(self._pool) as conn:
             oldest: datetime | None = await conn.fetchval(self._age)
             return oldest
+
+    async def tell_age(self) -> None:
+        """Bring the gauge of the oldest event up to date. Raises `Unavailable` and leaves none."""
+        OLDEST_AGE.clear()
+        oldest_at = await self.oldest_unsent_at()
+        age = 0.0 if oldest_at is None else max(0.0, (utc_now() - oldest_at).total_seconds())
+        OLDEST_AGE.labels(self._schema).set(round(age, 1))
 
     async def run(self) -> None:
         """Relay for ever: at once on a notification, every second while something waits, else every ten."""

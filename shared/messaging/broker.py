@@ -17,7 +17,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.channel import Channel as Underlay
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from yarl import URL
 
 from shared.errors import Unavailable
@@ -39,6 +39,9 @@ BROKER_ERRORS: Final = (aio_pika.exceptions.AMQPError, OSError, TimeoutError, Ru
 """What aio-pika and aiormq raise when the broker, the link or the channel is gone."""
 
 
+CONNECTED = Gauge(
+    "souk_broker_connected", "1 while a link that was needed stands. Absent until it is needed.", ["link"]
+)
 SILENT = Counter("souk_broker_links_silent", "Links broken off, because the broker did not answer.", ["link"])
 
 
@@ -145,8 +148,17 @@ class Link:
         """Whether the connection stands, as far as this end knows."""
         return self._connection is not None and self._connection.is_open
 
+    async def trouble(self) -> str | None:
+        """Why nothing can be published on it now; None when something can."""
+        if self._connection is None or not self._connection.is_open:
+            return "there is no connection"
+        if await self._connection.is_blocked():
+            return "a memory or disk alarm: nothing that is published is read"
+        return None
+
     async def _connected(self) -> AbstractConnection:
         async with self._opening:
+            CONNECTED.labels(self._name).set_function(lambda: self.is_open)
             if self._connection is None or not self.is_open:
                 connection = _Connection(self._url, client_properties={"connection_name": self._name})
                 try:

@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractChannel
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel as Underlay
 from pamqp.common import FieldValue
+from prometheus_client import Gauge
 
 from shared.log import get_logger
 from shared.messaging.acks import Acks
@@ -20,6 +21,10 @@ from shared.messaging.topology import Topology
 
 log = get_logger(__name__)
 
+EXPECTED: Final = Gauge(
+    "souk_consumers_expected", "Consumers that this process should have on a queue: 0 while it pauses.", ["queue"]
+)
+CONSUMERS: Final = Gauge("souk_consumers", "Consumers that the broker has confirmed and not lost since.", ["queue"])
 SHORTEST_WAIT_SECONDS: Final = 0.2
 LONGEST_WAIT_SECONDS: Final = 3.0
 
@@ -90,6 +95,8 @@ class Subscription:
         """Monotonic seconds at which the broker last said that this consumer stands; None before the first time."""
         self.is_consuming = False
         """Whether the broker has said that this consumer stands and nothing has ended it since."""
+        EXPECTED.labels(queue).set_function(lambda: not self.is_paused)
+        CONSUMERS.labels(queue).set_function(lambda: self.is_consuming)
 
     @property
     def is_paused(self) -> bool:

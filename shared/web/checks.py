@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from shared.db.pool import Pool, connection
 from shared.errors import Unavailable
+from shared.messaging.broker import Link
 from shared.messaging.subscription import Subscription
 from shared.web.ops import Check
 
@@ -20,6 +21,11 @@ def database_answers(pool: Pool) -> Check:
         return None
 
     return check
+
+
+def can_publish(link: Link) -> Check:
+    """Whether the broker takes what is published on a link that is in use all the time."""
+    return link.trouble
 
 
 def all_consuming(subscriptions: Iterable[Subscription]) -> Check:

@@ -18,6 +18,12 @@ OLDEST_AGE: Final = Gauge(
 JOBS: Final = Gauge(
     "souk_jobs", "Jobs kept, by type and state. Absent while the database does not tell.", ["type", "state"]
 )
+WORKERS: Final = Gauge(
+    "souk_workers",
+    "Workers that read a type and were heard of lately; 0 for a type that nobody reads. Absent while the database "
+    "does not tell.",
+    ["type"],
+)
 
 
 class Figures:
@@ -31,11 +37,14 @@ class Figures:
         """Set every gauge anew. Raises `Unavailable` and leaves none: an old figure would hide what goes wrong."""
         OLDEST_AGE.clear()
         JOBS.clear()
+        WORKERS.clear()
         types = list(WORK_BY_TYPE)
         async with connection(self._pool) as conn:
             waiting = await self._store.oldest_waiting(conn, types)
             counts = await self._store.counts(conn)
+            workers = await self._store.active_by_type(conn)
         for kind in types:
+            WORKERS.labels(kind).set(workers.get(kind, 0))
             for priority in PRIORITIES:
                 OLDEST_AGE.labels(kind, priority).set(0)
         for one in waiting:

@@ -1,6 +1,7 @@
 """The gateway and the relay as composed, with the broker away and with it there."""
 
 import socket
+from functools import partial
 
 import aio_pika
 from aiohttp import ClientSession
@@ -10,8 +11,11 @@ from services.catalog import relay
 from services.catalog.gateway import running
 from services.catalog.settings import GatewaySettings, Settings
 from shared.contracts.events import OutboxDrained
-from shared.messaging.topology import EVENTS
+from shared.messaging.broker import open_broker
+from shared.messaging.declare import apply
+from shared.messaging.topology import EVENTS, build
 from tests.eventually import eventually
+from tests.faults.proxy import fault_proxy
 from tests.integration.catalog.conftest import Client, Gateway
 from tests.servers import Vhost
 
@@ -68,3 +72,35 @@ async def test_the_relay_brings_events_to_the_exchange(
 
             await eventually(all_seen)
     assert seen == ["account.changed"] * 6
+
+
+async def test_a_relay_without_a_broker_says_that_it_is_not_ready(
+    gateway_settings: GatewaySettings, vhost: Vhost
+) -> None:
+    async with fault_proxy(vhost.amqp_url) as way, open_broker(vhost.amqp_url, name="test") as broker:
+        await apply(broker.consuming, build(()))
+        settings = Settings(
+            amqp_url=SecretStr(way.url),
+            catalog_database_url=gateway_settings.catalog_database_url,
+            ops_port=free_port(),
+        )
+
+        async def told() -> object:
+            async with client.get(f"http://127.0.0.1:{settings.ops_port}/readyz") as response:
+                return (await response.json())["checks"]["broker"]
+
+        async def connected() -> bool:
+            async with client.get(f"http://127.0.0.1:{settings.ops_port}/metrics") as response:
+                return 'souk_broker_connected{link="catalog relay publishing"} 1.0' in await response.text()
+
+        async def says(wanted: str) -> bool:
+            return await told() == wanted
+
+        async with relay.running(settings), ClientSession() as client:
+            await eventually(partial(says, "ok"), 15)
+            assert await connected()
+            way.cut()
+            await eventually(partial(says, "there is no connection"), 20)
+            assert not await connected()
+            await way.join()
+            await eventually(partial(says, "ok"), 20)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from pamqp.commands import Basic
+from prometheus_client import REGISTRY
 
 from shared.contracts import events
 from shared.db.outbox import Inbox, Outbox, OutboxRelay, relaying
@@ -217,3 +218,25 @@ async def test_a_message_is_seen_for_the_first_time_once(pool: Pool) -> None:
         assert not await inbox.first_time(conn, message)
         await inbox.prune(conn)
         assert not await inbox.first_time(conn, message)
+
+
+async def test_the_age_of_what_waits_is_told_and_nothing_while_the_database_is_away(
+    pool: Pool, publisher: FakePublisher
+) -> None:
+    relay = relay_of(pool, publisher)
+
+    async def told() -> float | None:
+        await relay.tell_age()
+        return REGISTRY.get_sample_value("souk_outbox_oldest_age_seconds", {"schema": SCHEMA})
+
+    assert await told() == 0
+    async with transaction(pool) as conn:
+        await Outbox(SCHEMA).add(conn, finished())
+    await pool.execute(f"UPDATE {SCHEMA}.outbox SET created_at = now() - interval '1 minute'")
+    assert 60 <= (await told() or 0) < 120
+    await relay.run_once()
+    assert await told() == 0
+    await pool.close()
+    with pytest.raises(Unavailable):
+        await relay.tell_age()
+    assert REGISTRY.get_sample_value("souk_outbox_oldest_age_seconds", {"schema": SCHEMA}) is None
