@@ -61,7 +61,7 @@ from shared.messaging.publisher import PERSISTENT
 from shared.messaging.quarantine import Quarantine
 from shared.messaging.reporter import PROBED_TYPE, Reporter
 from shared.messaging.subscription import Session, Subscription
-from shared.messaging.topology import DEAD, UNPARSABLE, Tier, WorkQueue, build
+from shared.messaging.topology import DEAD, PRIORITIES, UNPARSABLE, Tier, WorkQueue, build
 from shared.messaging.work import JobMessage, probe_of
 
 log = get_logger(__name__)
@@ -77,6 +77,12 @@ TURN_SECONDS: Final = 0.01
 
 POSTPONED: Final = "postponed"
 ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
+WAIT_SECONDS = Histogram(
+    "souk_job_wait_seconds",
+    "How long jobs waited for their first attempt: since their cause, or their publishing if put off.",
+    ["type", "priority"],
+    buckets=(0.005, 0.015, 0.05, 0.2, 1, 5, 15, 60, 600),
+)
 RUN_SECONDS = Histogram(
     "souk_job_run_seconds",
     "How long attempts ran, by type.",
@@ -154,6 +160,7 @@ class WorkConsumer:
         # Looking up a metric's labels costs more than counting.
         self._ended = {outcome: ATTEMPTS.labels(work.type, outcome) for outcome in (*Outcome, POSTPONED)}
         self._took = RUN_SECONDS.labels(work.type)
+        self._waited = {priority: WAIT_SECONDS.labels(work.type, priority) for priority in PRIORITIES}
         self.subscription = Subscription(
             broker.consuming,
             work.name,
@@ -343,6 +350,9 @@ class WorkConsumer:
         delivery = item.delivery
         place = await self._quarantine.enter(delivery.envelope.id, self._work.type, delivery.fence, delivery.attempt)
         started_at, clock = utc_now(), time.monotonic()
+        if delivery.attempt == 1:
+            waited = started_at - delivery.waits_since
+            self._waited[delivery.priority].observe(max(0.0, waited.total_seconds()))
         try:
             error, result = await self._run(item, started_at, clock)
         finally:

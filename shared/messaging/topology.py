@@ -26,6 +26,8 @@ ANNOUNCEMENT: Final = "publisher.seen"
 UNPARSABLE: Final = "unparsable"
 """The last word of the routing key of what a consumer parks because it cannot read it."""
 LOWEST_PRIORITY: Final = 5
+PRIORITIES: Final = range(1, LOWEST_PRIORITY + 1)
+"""All there are; 1 is the highest."""
 
 ArgumentValue = str | int
 

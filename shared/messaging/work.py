@@ -5,6 +5,7 @@ Only integers travel in headers (floats come back wrong), and never the broker's
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from typing import Final, Literal, Self, TypeVar
 from uuid import UUID
@@ -72,6 +73,8 @@ class JobMessage:
     timeout_ms: int
     body: bytes | None = None
     """The envelope as it came: sent again as it is, with fields that this version does not know."""
+    published_at: datetime | None = None
+    """When this copy was published, to the whole second below; None before that."""
 
     @classmethod
     def parse(cls, message: DeliveredMessage) -> Self:
@@ -110,7 +113,14 @@ class JobMessage:
             fence=_positive(headers, _FENCE),
             timeout_ms=_positive(headers, _TIMEOUT_MS),
             body=message.body,
+            published_at=properties.timestamp,
         )
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it waits to be begun: its cause, or its publishing where that was put off."""
+        cause_at = self.envelope.time
+        return cause_at if self.published_at is None else max(cause_at, self.published_at)
 
     def job_of(self, contract: type[JobT]) -> JobT:
         """The order itself. Raises `Unparsable` when it is another type's, or not what its type promises."""

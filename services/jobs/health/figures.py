@@ -6,9 +6,8 @@ from prometheus_client import Gauge
 
 from services.jobs.health.store import HealthStore
 from shared.db.pool import Pool, connection
-from shared.messaging.topology import WORK_BY_TYPE
+from shared.messaging.topology import PRIORITIES, WORK_BY_TYPE
 
-PRIORITIES: Final = range(1, 6)
 OLDEST_AGE: Final = Gauge(
     "souk_jobs_oldest_age_seconds",
     "How long the oldest due job of a type and priority has waited for its first attempt; 0 where none waits. "

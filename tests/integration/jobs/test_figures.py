@@ -8,14 +8,14 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.jobs import api as jobs_api
-from services.jobs.health.figures import PRIORITIES, Figures
+from services.jobs.health.figures import Figures
 from services.jobs.health.store import HealthStore
 from services.jobs.settings import Settings
 from shared.contracts import jobs
 from shared.contracts.reports import Outcome
 from shared.db.pool import Pool, open_pool
 from shared.errors import Unavailable
-from shared.messaging.topology import WORK_BY_TYPE
+from shared.messaging.topology import PRIORITIES, WORK_BY_TYPE
 from tests.integration.jobs.test_routes import Api, api
 
 __all__ = ["api"]

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from pamqp.commands import Basic
+from prometheus_client import REGISTRY
 
+from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.contracts.reports import Outcome
 from shared.errors import InvalidInput, Unavailable
 from shared.messaging.attempt import Attempt
 from shared.messaging.topology import CHECK_LOW_STOCK
 from tests.eventually import eventually
-from tests.integration.shared.messaging.conftest import Bench
+from tests.integration.shared.messaging.conftest import Bench, a_job
 
 QUEUE = CHECK_LOW_STOCK.name
 
@@ -53,6 +57,37 @@ async def test_a_job_is_done_reported_and_acknowledged(bench: Bench, handler: Ha
         {"attempt": 1},
     )
     assert bench.taken(QUEUE) == []
+
+
+def waits(priority: int) -> tuple[float, float]:
+    """How many jobs of a priority waited, and how long all of them together, in seconds."""
+    labels = {"type": jobs.CheckLowStock.type, "priority": str(priority)}
+    count, total = (
+        REGISTRY.get_sample_value(f"souk_job_wait_seconds_{each}", labels) or 0.0 for each in ("count", "sum")
+    )
+    return count, total
+
+
+def consumers() -> tuple[float | None, float | None]:
+    """How many consumers there should be on the queue, and how many there are."""
+    expected, there = (REGISTRY.get_sample_value(f"souk_consumers{end}", {"queue": QUEUE}) for end in ("_expected", ""))
+    return expected, there
+
+
+async def test_how_long_jobs_waited_to_be_begun_and_who_consumes_is_told(bench: Bench, handler: Handler) -> None:
+    before = waits(4)
+    made_late = a_job(jobs.CheckLowStock(), priority=4)
+    long_ago = made_late.envelope.model_copy(update={"time": utc_now() - timedelta(hours=1)})
+    await replace(made_late, envelope=long_ago).publish(bench.broker.publisher)
+    await bench.order(priority=4, attempt=2)
+    async with bench.working({jobs.CheckLowStock: handler}) as [subscription]:
+        await bench.reported(2)
+        assert consumers() == (1, 1)
+        await subscription.pause()
+        assert consumers() == (0, 0)
+    count, seconds = (after - earlier for after, earlier in zip(waits(4), before, strict=True))
+    assert count == 1
+    assert seconds < 600
 
 
 async def test_the_more_urgent_job_is_done_first(bench: Bench, handler: Handler) -> None:
