@@ -1,7 +1,7 @@
 """The HTTP edge of the jobs api: parse, call one use case, answer. Reached through the gateway only."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.jobs.models import JobState
 from services.jobs.schemas import (
     ClearHistoryAction,
     EnqueueBody,
+    JobShown,
     JobsQuery,
     ListQuery,
     RetryAction,
@@ -56,7 +57,7 @@ class _Edge:
         match query.action:
             case "stats":
                 stats, oldest = await self._desk.stats(), await self._desk.oldest()
-                broken = [asdict(each) for each in await self._desk.open_breakers()]
+                broken = await self._desk.open_breakers()
                 return answer({"success": True, "stats": stats, "oldest_waiting": oldest, "open_breakers": broken})
             case "health":
                 return answer({"success": True, "health": await self._health.health()})
@@ -145,7 +146,7 @@ def _key_of(request: web.Request, body: EnqueueBody) -> str | None:
     return header
 
 
-def _shown(jobs: Sequence[ShownJob]) -> list[dict[str, Any]]:
+def _shown(jobs: Sequence[ShownJob]) -> list[JobShown]:
     return [job_shown(shown.job, shown.history) for shown in jobs]
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
+from typing_extensions import TypedDict
 
+from services.jobs.breakers.store import OpenBreaker
+from services.jobs.health.store import OldestWaiting
+from services.jobs.health.usecases import WorkHealth
 from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from services.jobs.schedules.store import HELD
@@ -90,7 +94,100 @@ class EnqueueBody(Body):
     idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
-def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
+ErrorShown = TypedDict("ErrorShown", {"class": str, "message": str | None})
+"""What went wrong: the class of the error, and its message."""
+
+
+class AttemptShown(TypedDict):
+    """One attempt that ended. `retry_at` is when the next one was to begin."""
+
+    number: int | None
+    worker: str | None
+    outcome: str | None
+    started_at: datetime | None
+    run_ms: int | None
+    error: ErrorShown | None
+    retry_at: datetime | None
+
+
+class JobShown(TypedDict):
+    """A job with its attempts in order. `error` is what keeps it from being done; `progress` is 0 to 1."""
+
+    id: UUID
+    type: str
+    priority: int
+    state: JobState
+    attempt: int
+    max_attempts: int
+    payload: dict[str, JsonValue]
+    cause: UUID | None
+    vendor_id: UUID | None
+    created_at: datetime
+    run_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    retry_at: datetime | None
+    wait_ms: int | None
+    run_ms: int | None
+    progress: float | None
+    result: JsonValue
+    error: ErrorShown | None
+    attempts: list[AttemptShown]
+
+
+class StatsShown(TypedDict):
+    """Jobs kept, by state; `total` is the sum of the seven. `active_workers` were heard of in 30 s."""
+
+    total: int
+    scheduled: int
+    pending: int
+    processing: int
+    retrying: int
+    completed: int
+    failed: int
+    cancelled: int
+    active_workers: int
+
+
+class StatsAnswer(TypedDict):
+    """`action=stats`."""
+
+    success: Literal[True]
+    stats: StatsShown
+    oldest_waiting: Sequence[OldestWaiting]
+    open_breakers: Sequence[OpenBreaker]
+
+
+class HealthAnswer(TypedDict):
+    """`action=health`."""
+
+    success: Literal[True]
+    health: WorkHealth
+
+
+class JobsAnswer(TypedDict):
+    """`action=completed` and `action=failed`."""
+
+    success: Literal[True]
+    jobs: list[JobShown]
+
+
+class JobAnswer(TypedDict):
+    """`action=job`, and what a retry answers."""
+
+    success: Literal[True]
+    job: JobShown
+
+
+class ClearedAnswer(TypedDict):
+    """How many jobs were cleared away; `more` says that there are others left, so ask again."""
+
+    success: Literal[True]
+    cleared: int
+    more: bool
+
+
+def job_shown(job: JobView, history: Sequence[HistoryView]) -> JobShown:
     """A job in the shape of the API: times in RFC 3339, waits in milliseconds, its attempts in order.
 
     `error` is what keeps it from being done; once it is completed, only its attempts tell what went wrong before.
@@ -119,7 +216,7 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> dict[str, Any]:
     }
 
 
-def _attempt_shown(line: HistoryView) -> dict[str, Any]:
+def _attempt_shown(line: HistoryView) -> AttemptShown:
     entry = line.entry
     return {
         "number": entry.attempt,
@@ -136,7 +233,7 @@ def _ended_an_attempt(line: HistoryView) -> bool:
     return line.entry.attempt is not None and line.entry.outcome != "started"
 
 
-def _error(error_class: str | None, message: str | None) -> dict[str, str | None] | None:
+def _error(error_class: str | None, message: str | None) -> ErrorShown | None:
     return None if error_class is None else {"class": error_class, "message": message}
 
 

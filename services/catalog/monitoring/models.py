@@ -216,7 +216,7 @@ class Waiting(Heard):
     seconds: float
 
 
-class OpenBreaker(Heard):
+class HeardBreaker(Heard):
     """A type whose dependency is away, and the error that says so."""
 
     type: str
@@ -225,13 +225,13 @@ class OpenBreaker(Heard):
     error_message: str | None
 
 
-class WorkHealth(Heard):
+class HeardWork(Heard):
     """What the jobs service knows of workers, of what waits or stands, and of jobs that ended within the hour."""
 
     active_workers: dict[str, int]
     oldest_waiting_seconds: dict[str, float]
     oldest_waiting: tuple[Waiting, ...]
-    open_breakers: tuple[OpenBreaker, ...]
+    open_breakers: tuple[HeardBreaker, ...]
     paused: tuple[str, ...]
     unowned_letters: int
     outbox_seconds: float
@@ -341,7 +341,7 @@ def waiting_reading(waiting: Sequence[Waiting]) -> Reading:
     return Reading(oldest.seconds, f"The oldest is of type {oldest.type} and priority {oldest.priority}.")
 
 
-def breakers_reading(breakers: Sequence[OpenBreaker]) -> Reading:
+def breakers_reading(breakers: Sequence[HeardBreaker]) -> Reading:
     """Of the types that stand because a dependency is away."""
     notes = (f"{one.type} stands since {one.since:%Y-%m-%d %H:%M:%S} UTC: {_error(one)}." for one in breakers)
     return Reading(len(breakers), " ".join(notes) or None)
@@ -372,7 +372,7 @@ def cache_reading(*, hits: int, misses: int) -> Reading:
     return Reading(rate)
 
 
-def _error(breaker: OpenBreaker) -> str:
+def _error(breaker: HeardBreaker) -> str:
     told = [part.rstrip(".") for part in (breaker.error_class, breaker.error_message) if part]
     return ": ".join(told) or "no error was told"
 

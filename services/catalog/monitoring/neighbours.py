@@ -8,7 +8,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from services.catalog.monitoring.models import Asker, Heard, Task, WorkHealth
+from services.catalog.monitoring.models import Asker, Heard, HeardWork, Task
 from services.catalog.proxy import Upstream
 from shared.errors import Unavailable
 
@@ -23,7 +23,7 @@ A = TypeVar("A", bound=Heard)
 class HealthAnswer(Heard):
     """`GET /api/admin/jobs?action=health`."""
 
-    health: WorkHealth
+    health: HeardWork
 
 
 class StatsAnswer(Heard):
@@ -49,7 +49,7 @@ class Neighbours:
         """The jobs by state and the number of active workers."""
         return (await heard(self._jobs, JOBS % {"action": "stats"}, StatsAnswer, asker)).stats
 
-    async def work_health(self, asker: Asker) -> WorkHealth:
+    async def work_health(self, asker: Asker) -> HeardWork:
         """Who works, what waits and what failed."""
         return (await heard(self._jobs, JOBS % {"action": "health"}, HealthAnswer, asker)).health
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from services.catalog.answers import answer
-from services.catalog.monitoring.models import Asker, Health, Task, WorkHealth, hit_rate
+from services.catalog.monitoring.models import Asker, Health, HeardWork, Task, hit_rate
 from services.catalog.monitoring.usecases import Caches, Monitoring, Sight
 from shared.web.identity import IDENTITY
 from shared.web.problems import REQUEST_ID
@@ -40,7 +40,7 @@ class WorkShown(TypedDict):
     active_workers: int | None
     automated_tasks: list[TaskShown] | None
     stats: Mapping[str, int] | None
-    work: WorkHealth | None
+    work: HeardWork | None
 
 
 class SightShown(TypedDict):

@@ -10,10 +10,10 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from services.catalog.monitoring.models import (
     Asker,
     Health,
+    HeardWork,
     Reading,
     Task,
     TermName,
-    WorkHealth,
     assess,
     breakers_reading,
     cache_reading,
@@ -41,7 +41,7 @@ class Services(Protocol):
     """The services that are asked. Every call raises `Unavailable` and has its own limit."""
 
     async def stats(self, asker: Asker) -> dict[str, int]: ...
-    async def work_health(self, asker: Asker) -> WorkHealth: ...
+    async def work_health(self, asker: Asker) -> HeardWork: ...
     async def schedules(self, asker: Asker) -> tuple[Task, ...]: ...
 
 
@@ -79,7 +79,7 @@ class Sight:
     health: Health
     caches: Caches
     stats: dict[str, int] | None
-    work: WorkHealth | None
+    work: HeardWork | None
     tasks: tuple[Task, ...] | None
 
 
@@ -141,7 +141,7 @@ class Monitoring:
         self,
         outbox: _Answer[float],
         stats: _Answer[dict[str, int]],
-        work: _Answer[WorkHealth],
+        work: _Answer[HeardWork],
         tasks: _Answer[tuple[Task, ...]],
         caches: Caches,
     ) -> dict[TermName, Reading]:

@@ -1,11 +1,9 @@
 """The HTTP edge of control; admins and ops alike."""
 
-from dataclasses import asdict
-
 from aiohttp import web
 
 from services.jobs.answers import OPERATORS, answer, job_id_in_path, nothing_in
-from services.jobs.control.schemas import RetryFailedBody
+from services.jobs.control.schemas import BulkRetryShown, CancelledShown, RetryFailedBody, TypesShown
 from services.jobs.control.usecases import ControlDesk
 from shared.web.bodies import read_body
 from shared.web.identity import require
@@ -34,7 +32,8 @@ class _Edge:
         await nothing_in(request)
         job_id = job_id_in_path(request)
         state = await self._desk.cancel(job_id, by=by, request_id=request.get(REQUEST_ID))
-        return answer({"id": job_id, "state": state}, status=200 if state == "cancelled" else 202)
+        shown: CancelledShown = {"id": job_id, "state": state}
+        return answer(shown, status=200 if state == "cancelled" else 202)
 
     async def retry_failed(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
@@ -46,22 +45,18 @@ class _Edge:
             by=by,
             request_id=request.get(REQUEST_ID),
         )
-        return answer({"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run})
+        shown: BulkRetryShown = {"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run}
+        return answer(shown)
 
     async def groups(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
-        return answer({"items": [asdict(group) for group in await self._desk.groups()], "next": None})
+        return answer({"items": await self._desk.groups(), "next": None})
 
     async def types(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
         paused, broken = await self._desk.paused(), await self._desk.open_breakers()
-        return answer(
-            {
-                "items": [asdict(each) for each in paused],
-                "breakers": [asdict(each) for each in broken],
-                "next": None,
-            }
-        )
+        shown: TypesShown = {"items": paused, "breakers": broken, "next": None}
+        return answer(shown)
 
     async def pause(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)

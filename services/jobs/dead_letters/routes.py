@@ -5,7 +5,14 @@ from uuid import UUID
 from aiohttp import web
 
 from services.jobs.answers import OPERATORS, answer, next_page, nothing_in
-from services.jobs.dead_letters.schemas import LettersQuery, PurgeBody, ReplayBody, letter_shown
+from services.jobs.dead_letters.schemas import (
+    LettersQuery,
+    PurgeBody,
+    ReplayBody,
+    ReplayedShown,
+    letter_shown,
+    whole_letter,
+)
 from services.jobs.dead_letters.usecases import LetterDesk
 from services.jobs.errors import LetterNotFound
 from shared.web.bodies import read_body, read_query
@@ -38,7 +45,7 @@ class _Edge:
 
     async def show(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
-        return answer(letter_shown(await self._desk.get(_id_in_path(request)), is_whole=True))
+        return answer(whole_letter(await self._desk.get(_id_in_path(request))))
 
     async def delete(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
@@ -51,7 +58,8 @@ class _Edge:
         await nothing_in(request)
         letter = await self._desk.replay(_id_in_path(request), by=by, request_id=request.get(REQUEST_ID))
         into = f"/api/admin/jobs?action=job&id={letter.job_id}" if letter.kind == "job" else letter.queue
-        return answer({"id": letter.id, "kind": letter.kind, "job_id": letter.job_id, "into": into}, status=202)
+        shown: ReplayedShown = {"id": letter.id, "kind": letter.kind, "job_id": letter.job_id, "into": into}
+        return answer(shown, status=202)
 
     async def replay_all(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)

@@ -1,11 +1,13 @@
 """Bodies and queries of dead letters, and letters as they are answered."""
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from services.jobs.dead_letters.models import Letter, LetterFilter, payload_of
+from services.jobs.dead_letters.models import Kind, Letter, LetterFilter, ParkedBy, payload_of
 from shared.web.bodies import Body, Moment, Query
 
 LISTED_BYTES: Final = 16 * 1024
@@ -53,10 +55,54 @@ class ReplayBody(PurgeBody):
     per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
 
 
-def letter_shown(letter: Letter, *, is_whole: bool = False) -> dict[str, Any]:
-    """A letter in the shape of the API. `payload` is null where the body is no JSON or, in a list, over 16 KB;
-    then `text` has the beginning of the body.
-    """
+class LetterShown(TypedDict):
+    """A dead letter. `payload` is null where the body is no JSON or, in a list, over 16 KB; then `text` begins it."""
+
+    id: UUID
+    queue: str
+    kind: Kind
+    type: str | None
+    reason: str
+    parked_by: ParkedBy
+    job_id: UUID | None
+    job_state: str | None
+    attempt: int | None
+    copies: int
+    message_id: str | None
+    stored_at: datetime
+    seen_at: datetime
+    replay_at: datetime | None
+    bytes: int
+    payload: Any
+    text: str | None
+
+
+class WholeLetter(LetterShown):
+    """A dead letter with its whole body and the properties of its message."""
+
+    properties: dict[str, Any]
+
+
+class ReplayedShown(TypedDict):
+    """Where a letter goes: `into` is its job's address, or the queue that it died in."""
+
+    id: UUID
+    kind: Kind
+    job_id: UUID | None
+    into: str
+
+
+def whole_letter(letter: Letter) -> WholeLetter:
+    """A letter alone."""
+    return {**_shown(letter, is_whole=True), "properties": letter.properties}
+
+
+def letter_shown(letter: Letter) -> LetterShown:
+    """A letter of a list."""
+    return _shown(letter, is_whole=False)
+
+
+def _shown(letter: Letter, *, is_whole: bool) -> LetterShown:
     payload, text = _content(letter.body, is_whole=is_whole)
     return {
         "id": letter.id,
@@ -76,7 +122,6 @@ def letter_shown(letter: Letter, *, is_whole: bool = False) -> dict[str, Any]:
         "bytes": len(letter.body),
         "payload": payload,
         "text": text,
-        **({"properties": letter.properties} if is_whole else {}),
     }
 
 

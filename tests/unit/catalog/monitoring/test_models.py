@@ -8,7 +8,7 @@ from services.catalog.monitoring.models import (
     FEWEST_READS,
     FULL_SCORE,
     RULES,
-    OpenBreaker,
+    HeardBreaker,
     Reading,
     Status,
     TermName,
@@ -24,8 +24,8 @@ from services.catalog.monitoring.models import (
 )
 
 SINCE = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
-MAIL_AWAY = OpenBreaker(type="send-email", since=SINCE, error_class="MailUnavailable", error_message="No answer.")
-UNTOLD = OpenBreaker(type="process-image", since=SINCE, error_class=None, error_message=None)
+MAIL_AWAY = HeardBreaker(type="send-email", since=SINCE, error_class="MailUnavailable", error_message="No answer.")
+UNTOLD = HeardBreaker(type="process-image", since=SINCE, error_class=None, error_message=None)
 
 
 def waits(seconds: float, priority: int = 3) -> Waiting:
