@@ -61,7 +61,15 @@ of this themselves; there `{PREFIX}HOME` moves the folder, and the variables und
 stack](#the-one-machine-stack) change it.
 """
 EVERYWHERE: Final = "every process"
-PASSED_ON: Final = ("RETRY_TIERS", "TIME_ZONE", "SCHEDULE_FILE", "MAIL_FROM", "OUTBOUND_ALLOW", "LOG_LEVEL")
+PASSED_ON: Final = (
+    "RETRY_TIERS",
+    "TIME_ZONE",
+    "SCHEDULE_FILE",
+    "MAIL_FROM",
+    "OUTBOUND_ALLOW",
+    "LOG_LEVEL",
+    "OTLP_ENDPOINT",
+)
 
 
 @dataclass(frozen=True, slots=True)

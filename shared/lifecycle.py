@@ -9,9 +9,12 @@ from typing import TypeVar
 
 import uvloop
 
+from shared import tracing
 from shared.log import configure_logging, get_logger
 from shared.metrics import watch_loop
+from shared.redaction import Redactor, secrets_in
 from shared.settings import ServiceSettings
+from shared.version import VERSION
 
 log = get_logger(__name__)
 
@@ -20,7 +23,12 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncContextManager[None]]) -> None:
     """Run a composition root until SIGTERM or SIGINT, then leave it: exit code 0 once all is handed back."""
-    configure_logging(service=name, log_format=settings.log_format, level=settings.log_level)
+    configure_logging(
+        service=name,
+        log_format=settings.log_format,
+        level=settings.log_level,
+        redactor=Redactor(secrets_in(settings)),
+    )
 
     async def main() -> None:
         stopping = asyncio.Event()
@@ -33,7 +41,12 @@ def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncCont
             log.info("stopping")
         log.info("stopped")
 
-    uvloop.run(main())
+    with tracing.exporting(settings.otlp_endpoint, service=name, version=VERSION):
+        try:
+            uvloop.run(main())
+        except Exception as exc:  # what ends a process is told like everything else, without secrets
+            log.critical("died", exc_info=True)
+            raise SystemExit(1) from exc
 
 
 def _tell_death(name: str, task: asyncio.Future[None]) -> None:

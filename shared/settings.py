@@ -146,6 +146,9 @@ class ServiceSettings(Environment):
     """One JSON object a line, or lines for people."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important lines that are written."""
+    otlp_endpoint: HttpUrl | None = None
+    """An OpenTelemetry collector that takes spans by OTLP over HTTP; they go to /v1/traces there. None are made
+    without it (docs/observability.md)."""
     announce_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How often a relay names what it sent, so that readers notice what the broker lost (docs/adr/0006)."""
     grace_seconds: Annotated[float, Field(gt=0, le=600)] = 15.0

@@ -30,6 +30,8 @@ class StackSettings(BaseSettings):
     mail_from: str = "Souk <no-reply@example.com>"
     outbound_allow: str = "[]"
     log_level: str = "info"
+    otlp_endpoint: str = ""
+    """A collector for the spans of every process; none if empty."""
     ready_seconds: float = 60.0
     """How long the processes of a stack may take to become ready."""
 

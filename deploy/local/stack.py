@@ -323,7 +323,12 @@ def _wiring(
             "SOUK_SMTP_TLS": "none",
             "SOUK_MAIL_FROM": settings.mail_from,
         },
-        base={**_machine(settings), "SOUK_LOG_FORMAT": "json", "SOUK_LOG_LEVEL": settings.log_level},
+        base={
+            **_machine(settings),
+            "SOUK_LOG_FORMAT": "json",
+            "SOUK_LOG_LEVEL": settings.log_level,
+            "SOUK_OTLP_ENDPOINT": settings.otlp_endpoint,
+        },
     )
 
 

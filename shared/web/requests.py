@@ -1,4 +1,4 @@
-"""What every request gets: an id, one log line, a place in the metrics."""
+"""What every request gets: an id, a place in a trace, one log line, a place in the metrics."""
 
 import re
 import time
@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import Histogram
 from structlog.contextvars import bound_contextvars
 
+from shared import tracing
 from shared.ids import new_id
 from shared.log import get_logger
 from shared.web.problems import REQUEST_ID, Handler
@@ -32,19 +33,27 @@ def acceptable_id(offered: str) -> bool:
 
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Outermost: name the request, time it, say what became of it."""
+    """Outermost: name the request, time it, say what became of it.
+
+    A caller's `traceparent` is gone on with; without one the request is the first of its trace.
+    """
     offered = request.headers.get(REQUEST_ID_HEADER, "")
     request_id = offered if acceptable_id(offered) else str(new_id())
     request[REQUEST_ID] = request_id
-    started = time.perf_counter()
-    with bound_contextvars(request_id=request_id):
+    resource = request.match_info.route.resource
+    route = "unknown" if resource is None else resource.canonical
+    started, parent = time.perf_counter(), request.headers.get(tracing.HEADER)
+    with (
+        bound_contextvars(request_id=request_id),
+        tracing.span(f"{request.method} {route}", parent=parent, kind=tracing.Kind.SERVER) as span,
+    ):
         response = await handler(request)
         seconds = time.perf_counter() - started
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request_id
-        resource = request.match_info.route.resource
-        route = "unknown" if resource is None else resource.canonical
+            response.headers[tracing.ANSWER_HEADER] = span.traceparent
         SECONDS.labels(request.method, route, response.status).observe(seconds)
+        _note(span, request, route, response.status)
         log.info(
             "request",
             method=request.method,
@@ -54,3 +63,13 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
             ms=round(seconds * 1000, 1),
         )
     return response
+
+
+def _note(span: tracing.Span, request: web.Request, route: str, status: int) -> None:
+    """The names are OpenTelemetry's: https://opentelemetry.io/docs/specs/semconv/http/http-spans/."""
+    span.note("http.request.method", request.method)
+    span.note("http.route", route)
+    span.note("http.response.status_code", status)
+    span.note("souk.request_id", request[REQUEST_ID])
+    if status >= 500:
+        span.fail(str(status))
