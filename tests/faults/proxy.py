@@ -35,8 +35,6 @@ COMMITTED: Final = re.compile(rb"C\x00\x00\x00\x0bCOMMIT\x00")
 """PostgreSQL's answer to COMMIT, toward the client: the transaction is committed."""
 COMMITTING: Final = re.compile(rb"Q\x00\x00\x00\x0cCOMMIT;\x00")
 """asyncpg's COMMIT, toward the server: the transaction is not yet committed."""
-MAIL_TAKEN: Final = re.compile(rb"250 (?:OK|2\.0\.0)[^\r]*\r\n", re.IGNORECASE)
-"""An SMTP server's good answer, toward the client."""
 
 
 class Toward(Enum):
