@@ -11,8 +11,10 @@ from shared.messaging.attempt import Attempt
 
 
 async def send_email(job: SendEmail, attempt: Attempt, *, mailroom: Mailroom) -> JsonValue:
-    """Mail a letter to an audience; the result names who has it, by account."""
-    result = await mailroom.send_email(job, job_id=attempt.job_id, traceparent=attempt.traceparent)
+    """Mail a letter to an audience; the result names who has it, by account. A cancelled one goes to nobody."""
+    result = await mailroom.send_email(
+        job, job_id=attempt.job_id, traceparent=attempt.traceparent, before_sending=attempt.stop_if_cancelled
+    )
     return result.as_json()
 
 

@@ -1,6 +1,6 @@
 """What the notifier does: letters by mail, lines in the in-app inbox, and what each person wants of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from typing import Final
@@ -55,7 +55,14 @@ class Mailroom:
     public_url: str
     clock: Clock
 
-    async def send_email(self, job: SendEmail, *, job_id: UUID, traceparent: str | None = None) -> MailingResult:
+    async def send_email(
+        self,
+        job: SendEmail,
+        *,
+        job_id: UUID,
+        traceparent: str | None = None,
+        before_sending: Callable[[], None] = lambda: None,
+    ) -> MailingResult:
         """Mail `job.letter` to each person who wants such letters and does not have it from this job yet.
 
         At least once. A row in `deliveries` follows each answer of the mail server at once. Killed before the
@@ -69,7 +76,8 @@ class Mailroom:
         - else the result says who has it, who was refused and who does not want it. A refused person is asked
           for again when the job runs again, so a retry by hand after the mailbox was mended reaches them.
         MailUnavailable is raised at once: the others would wait in vain.
-        Also raises UnknownLetter, BadLetterParams (before anything is sent) and NobodyToTell.
+        Also raises UnknownLetter, BadLetterParams (before anything is sent), NobodyToTell, and what `before_sending`
+        raises: it is called while nobody has the letter yet.
         """
         params_of(job.letter, job.params)
         people = await self._people(job.audience)
@@ -79,6 +87,8 @@ class Mailroom:
         have_it = tuple(person.account_id for person in people if person.account_id in already)
         skipped = tuple(person.account_id for person in people if person.account_id in unwanted - already)
         to_mail = [person for person in people if person.account_id not in already | unwanted]
+        if not already:
+            before_sending()
         sent: list[UUID] = []
         refused: list[tuple[UUID, str]] = []
         put_off: list[MailboxDeferred] = []

@@ -28,6 +28,7 @@ from shared.contracts.jobs import SendEmail
 from shared.db.pool import Pool, connection
 from shared.errors import InvalidInput
 from shared.ids import new_id
+from shared.messaging.delivery import JobCancelled
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, TO_ADMINS, VENDOR, People
 from tests.integration.notifier.smtp_sink import Sink
 
@@ -56,6 +57,23 @@ async def test_a_job_run_again_sends_nothing_again(mailroom: Mailroom, sink: Sin
     await mailroom.send_email(TO_ADMINS, job_id=job_id)
     again = await mailroom.send_email(TO_ADMINS, job_id=job_id)
     assert (again.sent, len(again.already_sent), len(sink.taken)) == ((), 3, 3)
+
+
+async def test_a_cancelled_letter_goes_to_nobody_and_one_under_way_to_everybody(
+    mailroom: Mailroom, sink: Sink, people: People
+) -> None:
+    def stop() -> None:
+        raise JobCancelled("A person cancelled the job.")
+
+    job_id = new_id()
+    with pytest.raises(JobCancelled):
+        await mailroom.send_email(TO_ADMINS, job_id=job_id, before_sending=stop)
+    assert sink.taken == []
+    people.all_admins = [ADA]
+    await mailroom.send_email(TO_ADMINS, job_id=job_id)
+    people.all_admins = [ADA, BEN]
+    result = await mailroom.send_email(TO_ADMINS, job_id=job_id, before_sending=stop)
+    assert result.sent == (BEN.account_id,)
 
 
 async def test_another_job_is_another_letter(mailroom: Mailroom, sink: Sink) -> None:
