@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from services.catalog.accounts.models import Caller
 from services.catalog.accounts.usecases import Callers
+from services.catalog.forms import CSRF_FIELD, CSRF_HEADER, csrf_token_of
 from services.catalog.models import Actor
 from shared.errors import Forbidden, Unauthorised
 from shared.web.identity import HEADER as IDENTITY_HEADER
@@ -18,7 +19,6 @@ from shared.web.identity import IDENTITY, Role, verify
 from shared.web.problems import REQUEST_ID, Handler
 
 SESSION_COOKIE: Final = "souk_session"
-CSRF_HEADER: Final = "X-CSRF-Token"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CALLER: Final = web.RequestKey("caller", Caller)
@@ -65,6 +65,9 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/api-keys"): SIGNED_IN,
         ("POST", "/api/api-keys"): SIGNED_IN,
         ("DELETE", "/api/api-keys/{id}"): SIGNED_IN,
+        ("GET", "/api/sessions"): SIGNED_IN,
+        ("DELETE", "/api/sessions"): SIGNED_IN,
+        ("DELETE", "/api/sessions/{id}"): SIGNED_IN,
         ("GET", "/internal/contacts"): INTERNAL,
         # vendors, categories
         ("GET", "/api/vendors/{id}"): PUBLIC,
@@ -185,7 +188,10 @@ class RouteWithoutAccess(Exception):
 
 
 class CsrfMismatch(Forbidden):
-    """A page's request that changes something needs the session's token in `X-CSRF-Token`; GET /api/me tells it."""
+    """A page's request that changes something needs the session's token, in `X-CSRF-Token` or a form's `csrf_token`.
+
+    GET /api/me tells it.
+    """
 
     code = "csrf_mismatch"
 
@@ -256,9 +262,8 @@ async def _caller_of(request: web.Request, callers: Callers) -> Caller:
     if token is None:
         raise Unauthorised("Sign in, or send an API key as `Authorization: Bearer souk_…`.")
     caller = await callers.by_session(token)
-    given = request.headers.get(CSRF_HEADER, "")
-    if not is_safe and not hmac.compare_digest(_bytes(given), _bytes(caller.csrf_token or "")):
-        raise CsrfMismatch(f"Send the session's token in {CSRF_HEADER}.")
+    if not is_safe and not hmac.compare_digest(_bytes(await csrf_token_of(request)), _bytes(caller.csrf_token or "")):
+        raise CsrfMismatch(f"Send the session's token in {CSRF_HEADER}, or in a form's field {CSRF_FIELD}.")
     return caller
 
 

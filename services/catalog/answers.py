@@ -14,6 +14,8 @@ from shared.errors import NotFound
 from shared.web.bodies import Query
 
 CURSORS: Final = web.AppKey("cursors", Cursors)
+NEVER_STORED: Final = MappingProxyType({"Cache-Control": "no-store"})
+"""Headers of an answer with a secret in it, or with what only its reader may know."""
 
 T = TypeVar("T")
 

@@ -8,9 +8,13 @@ from aiohttp import web
 
 from services.catalog import audit_routes, proxy
 from services.catalog.access import access_middleware, require_complete
-from services.catalog.accounts.passwords import open_passwords
+from services.catalog.accounts.attempts import Browsers
+from services.catalog.accounts.cookies import Cookies
+from services.catalog.accounts.passwords import Passwords, open_passwords
 from services.catalog.accounts.routes import AccountRoutes
-from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles, SignIn
+from services.catalog.accounts.session_routes import SessionRoutes
+from services.catalog.accounts.sessions import Sessions
+from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles
 from services.catalog.answers import CURSORS
 from services.catalog.approval.routes import ApprovalRoutes
 from services.catalog.approval.usecases import Approval
@@ -122,14 +126,7 @@ async def open_app(
         app = new_app(middlewares=[access_middleware(callers, catalog_key=catalog_key), dropping_middleware(caches)])
         app[SHORTCUT] = cached_reads(caches)
         app[CURSORS] = Cursors(catalog_key.encode())
-        app.add_routes(
-            AccountRoutes(
-                sign_in=SignIn(pool=pool, passwords=passwords, clock=utc_now),
-                profiles=Profiles(pool=pool, passwords=passwords, outbox=outbox),
-                api_keys=ApiKeys(pool=pool, callers=callers, clock=utc_now),
-                is_secure=settings.is_cookie_secure,
-            ).routes()
-        )
+        app.add_routes(_account_features(settings, pool, outbox, passwords, callers))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
         app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
@@ -156,6 +153,22 @@ def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:
             return await cache_store.are_current(conn, rows)
 
     return Caches(are_current=are_current, liveness=liveness)
+
+
+def _account_features(
+    settings: GatewaySettings, pool: Pool, outbox: Outbox, passwords: Passwords, callers: Callers
+) -> list[web.RouteDef]:
+    """Sessions, profiles, API keys."""
+    browsers = Browsers(settings.catalog_key.get_secret_value().encode())
+    sessions = Sessions(pool=pool, passwords=passwords, clock=utc_now)
+    profiles = Profiles(pool=pool, passwords=passwords, outbox=outbox)
+    api_keys = ApiKeys(pool=pool, callers=callers, clock=utc_now)
+    return [
+        *SessionRoutes(
+            sessions=sessions, cookies=Cookies(browsers=browsers, is_secure=settings.is_cookie_secure)
+        ).routes(),
+        *AccountRoutes(profiles=profiles, api_keys=api_keys).routes(),
+    ]
 
 
 def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches) -> list[web.RouteDef]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.catalog import idempotency
-from services.catalog.accounts import store as accounts
+from services.catalog.accounts import attempts, sessions_store
 from services.catalog.cache import store as caches
 from services.catalog.inventory.store import prune_adjustments
 from services.catalog.sync import runs_store
@@ -17,11 +17,12 @@ class Housekeeping:
     pool: Pool
 
     async def run_once(self) -> None:
-        """Forget yesterday's idempotency keys and what they kept, sessions that are over, replicas that are gone, and
-        runs of stock sources of long ago."""
+        """Forget yesterday's idempotency keys and what they kept, sessions that are over, sign-ins that failed long
+        ago, replicas that are gone, and old runs of stock sources."""
         async with connection(self.pool) as conn:
             await idempotency.prune(conn)
-            await accounts.prune_sessions(conn)
+            await sessions_store.prune(conn)
+            await attempts.prune(conn)
             await caches.prune(conn)
             await prune_adjustments(conn)
             await runs_store.prune(conn)

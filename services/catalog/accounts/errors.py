@@ -15,6 +15,12 @@ class UnknownKey(NotFound):
     code = "unknown_api_key"
 
 
+class UnknownSession(NotFound):
+    """The caller has no such session, or it is over already."""
+
+    code = "unknown_session"
+
+
 class SignInBusy(Unavailable):
     """More passwords are waiting to be checked than can be soon; try again in a few seconds."""
 

@@ -58,20 +58,53 @@ class KeyProof:
 
 
 @dataclass(frozen=True, slots=True)
-class NewSession:
-    """A session as its owner gets it, once: the cookie's value and the token for `X-CSRF-Token`."""
+class Origin:
+    """Where a session was begun, as its owner may know it by."""
 
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session as its owner gets it, once: the cookie's value and the CSRF token."""
+
+    id: UUID
     account: Account
     token: str
     csrf_token: str
     expires_at: datetime
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session without its tokens. `last_used_at` is coarse, as a key's."""
+
+    id: UUID
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionProof:
+    """What a session's token proves."""
+
+    session_id: UUID
+    identity: Identity
+    csrf_token: str
+    is_use_noted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and how: with a session (`csrf_token` is set) or with a key."""
+    """Who makes a request, and how: with a session (which has an id and a CSRF token) or with a key."""
 
     identity: Identity
+    session_id: UUID | None = None
     csrf_token: str | None = None
     is_read_only: bool = False
 

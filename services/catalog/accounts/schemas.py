@@ -1,11 +1,13 @@
 """Bodies and answers of accounts."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import EmailStr, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
-from services.catalog.accounts.models import Account, ApiKey, Scope
+from services.catalog.accounts.models import Account, ApiKey, Scope, Session
 from shared.web.bodies import ONE_LINE, Body, Moment, Query
 
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
@@ -73,4 +75,29 @@ def shown_key(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at,
         "last_used_at": key.last_used_at,
         "expires_at": key.expires_at,
+    }
+
+
+class SessionShown(TypedDict):
+    """Where an account is signed in. `is_current` marks the session that asks."""
+
+    id: UUID
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
+def shown_session(session: Session, *, current: UUID | None) -> SessionShown:
+    """A session without its tokens."""
+    return {
+        "id": session.id,
+        "address": session.address,
+        "user_agent": session.user_agent,
+        "created_at": session.created_at,
+        "last_used_at": session.last_used_at,
+        "expires_at": session.expires_at,
+        "is_current": session.id == current,
     }

@@ -1,4 +1,4 @@
-"""All SQL of accounts, sessions and API keys. Every function takes the caller's connection."""
+"""All SQL of accounts and API keys. Every function takes the caller's connection."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from services.catalog.accounts.errors import EmailTaken
-from services.catalog.accounts.models import Account, ApiKey, Caller, Contact, KeyProof, Scope
+from services.catalog.accounts.models import Account, ApiKey, Contact, KeyProof, Scope
 from shared.db.pool import Connection
 from shared.web.identity import Identity, Role
 
@@ -46,28 +46,6 @@ VENDOR_CONTACTS: Final = """
     -- Every active account of one vendor.
     SELECT id AS account_id, email, name, version FROM catalog.accounts
     WHERE vendor_id = $1 AND status = 'active' AND email IS NOT NULL ORDER BY id
-"""
-ADD_SESSION: Final = """
-    -- A new session.
-    INSERT INTO catalog.sessions (id, account_id, token_hash, csrf_token, expires_at) VALUES ($1, $2, $3, $4, $5)
-"""
-FIND_SESSION: Final = """
-    -- Whom a session stands for, while it holds.
-    SELECT s.csrf_token, a.id, a.role, a.vendor_id
-    FROM catalog.sessions s JOIN catalog.accounts a ON a.id = s.account_id
-    WHERE s.token_hash = $1 AND s.expires_at > now() AND s.revoked_at IS NULL AND a.status = 'active'
-"""
-REVOKE_SESSION: Final = """
-    -- End one session. Safe to repeat.
-    UPDATE catalog.sessions SET revoked_at = now() WHERE token_hash = $1 AND revoked_at IS NULL
-"""
-REVOKE_SESSIONS: Final = """
-    -- End every session of an account.
-    UPDATE catalog.sessions SET revoked_at = now() WHERE account_id = $1 AND revoked_at IS NULL
-"""
-PRUNE_SESSIONS: Final = """
-    -- Forget sessions that ended a day ago.
-    DELETE FROM catalog.sessions WHERE expires_at < now() - interval '1 day'
 """
 ADD_KEY: Final = """
     -- A new API key.
@@ -160,40 +138,6 @@ async def vendor_contacts(conn: Connection, vendor_id: UUID) -> Sequence[Contact
     return [Contact(**row) for row in await conn.fetch(VENDOR_CONTACTS, vendor_id)]
 
 
-async def add_session(
-    conn: Connection,
-    identifier: UUID,
-    account_id: UUID,
-    *,
-    token_hash: bytes,
-    csrf_token: str,
-    expires_at: datetime,
-) -> None:
-    """Store a new session."""
-    await conn.execute(ADD_SESSION, identifier, account_id, token_hash, csrf_token, expires_at)
-
-
-async def find_session(conn: Connection, token_hash: bytes) -> Caller | None:
-    """Whom a session stands for, while it holds."""
-    row = await conn.fetchrow(FIND_SESSION, token_hash)
-    return None if row is None else Caller(_identity(row), csrf_token=row["csrf_token"])
-
-
-async def revoke_session(conn: Connection, token_hash: bytes) -> None:
-    """End a session. Safe to repeat."""
-    await conn.execute(REVOKE_SESSION, token_hash)
-
-
-async def revoke_sessions(conn: Connection, account_id: UUID) -> None:
-    """End every session of an account."""
-    await conn.execute(REVOKE_SESSIONS, account_id)
-
-
-async def prune_sessions(conn: Connection) -> None:
-    """Forget sessions that are long over."""
-    await conn.execute(PRUNE_SESSIONS)
-
-
 async def add_key(
     conn: Connection,
     identifier: UUID,
@@ -230,7 +174,7 @@ async def find_key(conn: Connection, prefix: str) -> KeyProof | None:
     return KeyProof(
         row["key_id"],
         row["secret_hash"],
-        _identity(row),
+        identity_of(row),
         Scope(row["scope"]),
         row["expires_at"],
         row["is_use_noted"],
@@ -252,7 +196,8 @@ def _account(row: Any) -> Account:
     return Account(row["id"], row["email"], row["name"], Role(row["role"]), row["vendor_id"], row["version"])
 
 
-def _identity(row: Any) -> Identity:
+def identity_of(row: Any) -> Identity:
+    """Of a row with an account's `id`, `role` and `vendor_id`."""
     return Identity(row["id"], Role(row["role"]), row["vendor_id"])
 
 

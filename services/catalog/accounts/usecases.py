@@ -1,4 +1,4 @@
-"""What accounts do: tell who calls, sign in and out, hand out and revoke API keys, change oneself."""
+"""What accounts do: tell who calls, hand out and revoke API keys, change oneself. Sessions have a page of their own."""
 
 import hmac
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from services.catalog import audit, idempotency
-from services.catalog.accounts import store
+from services.catalog.accounts import sessions_store, store
+from services.catalog.accounts.attempts import Attempt
 from services.catalog.accounts.errors import UnknownKey
-from services.catalog.accounts.keys import KeyText, hash_of, new_key, new_token, parse_key
-from services.catalog.accounts.models import Account, ApiKey, Caller, Contact, KeyProof, NewSession, Scope
+from services.catalog.accounts.keys import KeyText, hash_of, new_key, parse_key
+from services.catalog.accounts.models import Account, ApiKey, Caller, Contact, KeyProof, Scope
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.errors import InvalidCredentials
 from services.catalog.idempotency import OnceKey
@@ -24,7 +25,6 @@ from shared.db.pool import Pool, connection, transaction
 from shared.errors import FieldError, InvalidInput
 from shared.ids import new_id
 
-SESSION_HOURS: Final = 12
 KEY_CACHE: Final = timedelta(seconds=2)
 MAX_CACHED_KEYS: Final = 4096
 _NO_HASH: Final = bytes(32)
@@ -55,10 +55,12 @@ class Callers:
     async def by_session(self, token: str) -> Caller:
         """The caller behind a session cookie. Raises `InvalidCredentials`."""
         async with connection(self.pool) as conn:
-            caller = await store.find_session(conn, hash_of(token))
-        if caller is None:
+            proof = await sessions_store.find(conn, hash_of(token))
+            if proof is not None and not proof.is_use_noted:
+                await sessions_store.note_use(conn, proof.session_id)
+        if proof is None:
             raise InvalidCredentials("The session is over; sign in again.")
-        return caller
+        return Caller(proof.identity, session_id=proof.session_id, csrf_token=proof.csrf_token)
 
     def forget_key(self, prefix: str) -> None:
         """The key was revoked here."""
@@ -80,40 +82,6 @@ class Callers:
             self._known.clear()
         self._known[prefix] = proof, now + KEY_CACHE
         return proof
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignIn:
-    """Sessions for people."""
-
-    pool: Pool
-    passwords: Passwords
-    clock: Clock
-
-    async def sign_in(self, email: str, password: str) -> NewSession:
-        """Begin a session. Raises `InvalidCredentials`, in the same words and time whichever of the two is wrong."""
-        async with connection(self.pool) as conn:
-            found = await store.find_sign_in(conn, email)
-        account, password_hash = found or (None, None)
-        # No connection is held while this waits its turn.
-        if not await self.passwords.matches(password_hash, password) or account is None:
-            raise InvalidCredentials("The address or the password is wrong.")
-        session = NewSession(account, new_token(), new_token(), self.clock() + timedelta(hours=SESSION_HOURS))
-        async with connection(self.pool) as conn:
-            await store.add_session(
-                conn,
-                new_id(),
-                account.id,
-                token_hash=hash_of(session.token),
-                csrf_token=session.csrf_token,
-                expires_at=session.expires_at,
-            )
-        return session
-
-    async def sign_out(self, token: str) -> None:
-        """End a session. Safe to repeat, and with a token nobody has."""
-        async with connection(self.pool) as conn:
-            await store.revoke_session(conn, hash_of(token))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +113,17 @@ class Profiles:
             account = await store.find_account(conn, account_id)
         return _still_there(account)
 
-    async def change(self, actor: Actor, changes: Changes, *, expected_version: int) -> Account:
-        """Change oneself; a new password ends all sessions.
+    async def change(
+        self, actor: Actor, changes: Changes, *, expected_version: int, session_id: UUID | None, attempt: Attempt
+    ) -> Account:
+        """Change oneself; a new password ends all sessions but the one it is asked with, `session_id`.
 
-        Account, audit and `account.changed` are one transaction. Raises `VersionMismatch`, `EmailTaken`, and
-        `InvalidInput` when the current password is needed and not right.
+        Account, audit and `account.changed` are one transaction. Raises `VersionMismatch`, `EmailTaken`, and, when
+        the current password is needed and not right, `InvalidInput`, or after too many of them `SignInSlowed`.
         """
         assert actor.account_id is not None
         if changes.needs_password:
-            await self._require_password(actor.account_id, changes.current_password)
+            await self._require_password(actor.account_id, changes.current_password, attempt)
         password_hash = None if changes.new_password is None else await self.passwords.hash(changes.new_password)
         async with transaction(self.pool) as conn:
             account = await store.change_account(
@@ -167,7 +137,7 @@ class Profiles:
             if account is None:
                 raise VersionMismatch("The account was changed in between.")
             if password_hash is not None:
-                await store.revoke_sessions(conn, account.id)
+                await sessions_store.revoke_all(conn, account.id, but=session_id)
             await audit.record(
                 conn,
                 actor,
@@ -190,12 +160,16 @@ class Profiles:
         async with connection(self.pool) as conn:
             return await store.vendor_contacts(conn, vendor_id)
 
-    async def _require_password(self, account_id: UUID, password: str | None) -> None:
-        async with connection(self.pool) as conn:
+    async def _require_password(self, account_id: UUID, password: str | None, attempt: Attempt) -> None:
+        if password is None:
+            raise _wrong_password()
+        async with transaction(self.pool) as conn:
+            await attempt.count(conn)
             stored = await store.find_password(conn, account_id)
-        if password is None or not await self.passwords.matches(stored, password):
-            wrong = FieldError("/current_password", "wrong_password", "your password as it is now")
-            raise InvalidInput("This needs your current password.", errors=[wrong])
+        if not await self.passwords.matches(stored, password):
+            raise _wrong_password()
+        async with transaction(self.pool) as conn:
+            await attempt.was_right(conn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +225,11 @@ class ApiKeys:
                 raise UnknownKey("You have no such API key.")
             await audit.record(conn, actor, "api_key.revoked", kind="api_key", object_id=key_id, prefix=prefix)
         self.callers.forget_key(prefix)
+
+
+def _wrong_password() -> InvalidInput:
+    wrong = FieldError("/current_password", "wrong_password", "your password as it is now")
+    return InvalidInput("This needs your current password.", errors=[wrong])
 
 
 def _still_there(account: Account | None) -> Account:

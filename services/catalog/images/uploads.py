@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import BodyPartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
 
+from services.catalog.forms import MALFORMED, multipart_of
 from services.catalog.images.errors import NotAnImage
 from services.catalog.images.models import MAX_UPLOAD_BYTES
 from shared.errors import FieldError, InvalidInput, Unparsable
@@ -14,8 +14,6 @@ from shared.picture_kinds import HEAD_BYTES, extension_of, sniff
 
 RECEIVE_SECONDS: Final = 60.0
 MAX_ALT_BYTES: Final = 1200
-MALFORMED: Final = (ValueError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
-"""What aiohttp raises when a body is not the multipart it says."""
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -44,7 +42,7 @@ async def read_upload(request: web.Request) -> Upload:
 
 async def _read_parts(request: web.Request) -> Upload:
     content, extension, alt = b"", "", ""
-    async for part in await request.multipart():
+    async for part in await multipart_of(request):
         if not isinstance(part, BodyPartReader) or part.name not in ("file", "alt"):
             raise _wrong("", "unknown_part", "the parts are file and alt")
         if part.name == "alt":

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from services.catalog import audit
+from services.catalog.accounts.attempts import Attempt
 from services.catalog.accounts.console import Console, NewAccount, NoSuchAccount, NoSuchVendor
 from services.catalog.accounts.errors import EmailTaken
-from services.catalog.accounts.models import Scope
+from services.catalog.accounts.models import Origin, Scope
 from services.catalog.accounts.passwords import open_passwords
-from services.catalog.accounts.usecases import Callers, SignIn
+from services.catalog.accounts.sessions import Sessions
+from services.catalog.accounts.usecases import Callers
 from shared.clock import utc_now
 from shared.db.pool import Pool, connection
 from shared.web.identity import Role
@@ -21,7 +23,8 @@ ADA = NewAccount(role=Role.ADMIN, name="Ada", email="ada@example.com", password=
 async def test_the_first_administrator_signs_in_and_is_on_record(pool: Pool) -> None:
     async with open_passwords() as passwords:
         account = await Console(pool=pool, passwords=passwords).add_account(ADA)
-        session = await SignIn(pool=pool, passwords=passwords, clock=utc_now).sign_in("ada@example.com", PASSWORD)
+        sessions = Sessions(pool=pool, passwords=passwords, clock=utc_now)
+        session = await sessions.sign_in(Attempt("ada@example.com", "here"), PASSWORD, origin=Origin("here", "tests"))
     assert (session.account.id, session.account.role) == (account.id, Role.ADMIN)
     async with connection(pool) as conn:
         [line] = await audit.entries(conn, limit=10, about=("account", str(account.id)))
