@@ -1,13 +1,23 @@
 """What the catalog's processes are told. Each gets what it needs: the relay holds no key of anybody."""
 
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from shared.setting import allowed
 from shared.settings import DatabaseUrl, HttpUrl, ServiceKey, ServiceSettings
 from shared.zones import ZoneName
+
+PerMinute = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises `ValueError` for what is no network."""
+    for text in texts:
+        ip_network(text)
+    return texts
 
 
 class Settings(ServiceSettings):
@@ -61,6 +71,26 @@ class GatewaySettings(Settings):
     """Where the scheduler answers."""
     scheduler_key: ServiceKey
     """With it the gateway signs its calls to the scheduler."""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        AfterValidator(_networks),
+        allowed('a JSON list of addresses or networks: ["10.0.0.0/8"]'),
+    ] = ()
+    """Proxies of our own that are believed what `X-Forwarded-For` says; without them it says nothing."""
+    limit_cached_per_minute: PerMinute = 1_200_000
+    """Public reads answered from memory, by address and gateway (docs/limits.md)."""
+    limit_read_per_minute: PerMinute = 60_000
+    """Other reads, by vendor, account or address, and gateway."""
+    limit_search_per_minute: PerMinute = 30_000
+    """Reads of lists, by vendor, account or address, and gateway."""
+    limit_write_per_minute: PerMinute = 30_000
+    """Writes, by vendor, account or address, counted by all gateways together."""
+    limit_upload_per_minute: PerMinute = 6_000
+    """Uploads of pictures and of stock, by vendor, account or address, counted by all gateways together."""
+    limit_report_per_minute: PerMinute = 3_000
+    """Reports asked for or read, by vendor, account or address, and gateway."""
+    limit_auth_per_minute: PerMinute = 600
+    """Sign-ins tried, by address and gateway."""
 
     @property
     def is_cookie_secure(self) -> bool:

@@ -70,12 +70,17 @@ class ReadThrough:
     def known(self, key: str) -> Answer | None:
         """The answer if it is here and certain; counts a hit. None counts nothing: `read` follows."""
         if not self._liveness.is_live:
-            return None
+            return self.last(key) if self._clock() < self._away_until else None
         entry = self._entries.find(key, self._clock())
         if entry is None:
             return None
         self._entries.counts.hits += 1
         return entry.value
+
+    def last(self, key: str) -> Answer | None:
+        """The last answer there was, however old: better than none. Counts nothing."""
+        kept = self._entries.last(key)
+        return None if kept is None else kept.value
 
     async def read(self, key: str, load: Load) -> Answer | None:
         """The answer, from here or by `load`; None is an absence. Raises what `load` raises.
@@ -83,7 +88,7 @@ class ReadThrough:
         While the database is away or silent, the last answer is given that has not been swept: nothing newer can be
         had, and a change that is heard of drops it all the same.
         """
-        kept = self._entries.last(key)
+        kept = self.last(key)
         if kept is None:
             return await self._read(key, load)
         if self._clock() >= self._away_until:
@@ -91,7 +96,7 @@ class ReadThrough:
                 return await _within(AWAY_SECONDS, self._read(key, load))
             except (Unavailable, TimeoutError):
                 self._away_until = self._clock() + AWAY_SECONDS
-        return kept.value
+        return kept
 
     async def _read(self, key: str, load: Load) -> Answer | None:
         is_live = self._liveness.is_live

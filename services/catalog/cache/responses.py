@@ -1,7 +1,7 @@
 """A cached answer as a response: its bytes as they are, or 304."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Final
 
@@ -15,6 +15,7 @@ from shared.ids import new_id
 from shared.web.requests import REQUEST_ID_HEADER, SECONDS, acceptable_id
 from shared.web.server import SERVER_NAME, Shortcut
 
+Find = Callable[[ReadThrough, str], Answer | None]
 SAME_FOR_ALL: Final = {"Server": SERVER_NAME, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 
 
@@ -30,8 +31,8 @@ def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
     return web.Response(body=answer.body, headers=headers)
 
 
-def cached_reads(caches: Caches) -> Shortcut:
-    """Answer public reads that are in the caches before anything else is done for them: no routing, no log line.
+def cached_reads(caches: Caches, find: Find = ReadThrough.known) -> Shortcut:
+    """Answer public reads that `find` finds in the caches, before anything else is done: no routing, no log line.
 
     They count in the metrics of their routes, and as hits. Their request ids are short: nothing is logged under them.
     """
@@ -53,10 +54,10 @@ def cached_reads(caches: Caches) -> Shortcut:
         started, path = clock(), request.raw_path
         folder, _, key = path.rpartition("/")
         if folder == "/api" and key.startswith("products"):
-            route, answer = list_route, lists.known(path)
+            route, answer = list_route, find(lists, path)
         elif folder in by_folder:
             cache, route = by_folder[folder]
-            answer = cache.known(key)
+            answer = find(cache, key)
         else:
             return None
         if answer is None:
