@@ -1,15 +1,15 @@
 """Fixtures for every test: a database and a broker of one's own, from servers started when first needed."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import asyncpg
 import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from shared.db.migrate import quoted, with_database
+from tests.copies import Copies
 from tests.servers import (
     Broken,
     Broker,
@@ -94,18 +94,19 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return outcome
 
 
+@pytest.fixture(scope="session")
+def copies(databases: Databases) -> Iterator[Copies]:
+    """The databases this worker has made."""
+    made = Copies(databases)
+    yield made
+    asyncio.run(made.drop_all())
+
+
 @pytest.fixture
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    """A copy of the migrated template, dropped at the end."""
-    name = f"{databases.template}_{secrets.token_hex(4)}"
-    urls = {service: with_database(url, name) for service, url in databases.service_urls.items()}
-    connection = await asyncpg.connect(databases.admin_url, timeout=10)
-    try:
-        await connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(databases.template)}")
-        yield Database(with_database(databases.admin_url, name), urls)
-        await connection.execute(f"DROP DATABASE {quoted(name)} WITH (FORCE)")
-    finally:
-        await connection.close()
+async def database(copies: Copies) -> AsyncIterator[Database]:
+    """A database just as the migrations leave it."""
+    async with copies.one() as one:
+        yield one
 
 
 @pytest.fixture
