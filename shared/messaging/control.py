@@ -1,7 +1,9 @@
 """What workers have been told by the ledger: which types are paused, which jobs are not to be run, or run alone.
 
 The stream is read from its first message each time the channel is opened: instructions are few, idempotent, and kept
-48 h. A worker consumes only once it has heard what is there (`caught_up`).
+48 h. A worker consumes only once it has heard what is there (`caught_up`). A second copy of an old one may come late,
+from a link that stood still: one that stops a type is passed over when a later one has let it go on; one that lets it
+go on is put right by the ledger, which repeats every minute what is stopped.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -60,6 +63,8 @@ class Controls:
         self.breakers: dict[str, Control] = {}
         """The newest `break` or `mend` of each type."""
         self._jobs: OrderedDict[UUID, _Told] = OrderedDict()
+        self._let_go_on: dict[tuple[str, str], datetime] = {}
+        """When each type was last let go on, by (`resume` or `mend`, type)."""
         self._on_change: list[Callable[[], None]] = []
         self.heard_at = time.monotonic()
 
@@ -97,17 +102,28 @@ class Controls:
         """Follow one instruction."""
         match control:
             case Control(kind="pause", job_type=str(job_type)):
-                self.paused.add(job_type)
-            case Control(kind="resume", job_type=str(job_type)):
-                self.paused.discard(job_type)
-            case Control(kind="break" | "mend", job_type=str(job_type)):
-                self.breakers[job_type] = control
+                if not self._is_over(control, "resume", job_type):
+                    self.paused.add(job_type)
+            case Control(kind="break", job_type=str(job_type)):
+                if not self._is_over(control, "mend", job_type):
+                    self.breakers[job_type] = control
+            case Control(kind="resume" | "mend", job_type=str(job_type)):
+                key = (control.kind, job_type)
+                self._let_go_on[key] = max(control.issued_at, self._let_go_on.get(key, control.issued_at))
+                if control.kind == "resume":
+                    self.paused.discard(job_type)
+                else:
+                    self.breakers[job_type] = control
             case Control(job_id=UUID() as job_id):
                 self._apply_to_job(self._about(job_id), control)
             case _:
                 log.warning("control_incomplete", kind=control.kind)
         for call in self._on_change:
             call()
+
+    def _is_over(self, control: Control, by: str, job_type: str) -> bool:
+        """Whether what an instruction stops was let go on since."""
+        return control.issued_at < self._let_go_on.get((by, job_type), control.issued_at)
 
     def _apply_to_job(self, told: _Told, control: Control) -> None:
         match control.kind:
