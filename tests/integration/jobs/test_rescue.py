@@ -129,3 +129,58 @@ async def test_workers_that_live_are_counted(marketplace: Marketplace) -> None:
 
     async with marketplace.working({jobs.ProcessImage: process}):
         await eventually(workers, 10)  # this one, and the ledger's own for cleanup-jobs
+
+
+async def test_a_copy_that_was_not_lost_after_all_is_dropped_unrun(marketplace: Marketplace) -> None:
+    """Somebody took the message and stood still: the job was published again, and then the first copy came back."""
+    cause = await marketplace.publish(picture())
+    await one_job(marketplace, cause, JobState.PENDING)
+    await published(marketplace, 1)
+    first = await (await queue_of(marketplace)).get(no_ack=False)
+    assert first is not None
+    ran: list[UUID] = []
+
+    async def note(job: jobs.ProcessImage, attempt: Attempt) -> None:
+        ran.append(attempt.job_id)
+
+    async with marketplace.working({jobs.ProcessImage: note}):
+        shown = await one_job(marketplace, cause, JobState.COMPLETED, timeout=30)
+        await eventually(marketplace.controls_are_sent)
+        await first.nack(requeue=True)
+        last = await marketplace.publish(picture())  # behind the copy, in the same queue
+        other = await one_job(marketplace, last, JobState.COMPLETED)
+    assert ran == [shown.job.id, other.job.id]
+    assert [line.entry.outcome for line in shown.history] == ["rescued", "completed"]
+
+
+BACKLOG = 100_000
+FILL = """
+    -- Jobs that were published long ago and of which nothing was heard: they wait in a long queue.
+    INSERT INTO jobs.jobs (id, type, priority, state, max_attempts, timeout_ms, payload, target, caused_at,
+                           published_at)
+    SELECT j.id, 'process-image', 3, 'pending', 3, 60000, '{}', j.id::text, now(), now() - interval '1 hour'
+    FROM unnest($1::uuid[]) AS j (id)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_a_backlog_of_a_hundred_thousand_jobs_makes_the_rescuer_publish_nothing(marketplace: Marketplace) -> None:
+    await marketplace.publish(picture())
+    await published(marketplace, 1)
+    ids = [new_id() for _ in range(BACKLOG)]
+    async with marketplace.pool.acquire() as conn:
+        await conn.execute(FILL, ids, timeout=120)
+        await conn.execute("ANALYZE jobs.jobs", timeout=60)
+    before = await marketplace.sent_probes()
+
+    async def ten_more_probes_wait() -> bool:
+        return await marketplace.sent_probes() >= before + 10
+
+    await eventually(ten_more_probes_wait, 60)
+    assert await marketplace.answered_probes() == 0
+    assert await marketplace.count("SELECT count(*) FROM jobs.jobs WHERE fence > 1 OR published_at IS NULL") == 0
+    assert await marketplace.count("SELECT count(*) FROM jobs.history WHERE outcome = 'rescued'") == 0
+    channel, _ = await marketplace.broker.consuming.open_channel(confirms=False)
+    waiting = (await channel.declare_queue(PROCESS_IMAGE.name, passive=True)).declaration_result.message_count or 0
+    assert waiting <= 1 + await marketplace.sent_probes()
