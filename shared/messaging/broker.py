@@ -16,7 +16,6 @@ from typing import Any, Final
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.channel import Channel as Underlay
-from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from prometheus_client import Counter, Gauge
 from yarl import URL
 
@@ -24,6 +23,7 @@ from shared.errors import Unavailable
 from shared.lifecycle import background
 from shared.log import get_logger
 from shared.messaging.publisher import Publisher
+from shared.messaging.wire import Wire
 
 log = get_logger(__name__)
 
@@ -45,29 +45,12 @@ CONNECTED = Gauge(
 SILENT = Counter("souk_broker_links_silent", "Links broken off, because the broker did not answer.", ["link"])
 
 
-class _Wire(TransportFactory):
-    """Opens the socket of one connection, and can break it off without a good-bye."""
-
-    def __init__(self) -> None:
-        self._writer: asyncio.StreamWriter | None = None
-
-    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
-        reader, self._writer = await factory.create(url, **kwargs)
-        return reader, self._writer
-
-    def abort(self) -> None:
-        """Whoever waits for the other end hears at once that it is gone."""
-        if self._writer is not None:
-            self._writer.transport.abort()
-
-
 class _Connection(aio_pika.Connection):
     """A plain connection that knows its wire."""
 
     def __init__(self, url: URL, **kwargs: Any) -> None:
         super().__init__(url, **kwargs)
-        self.wire = _Wire()
+        self.wire = Wire()
         self.kwargs["transport_factory"] = self.wire
         self.asked: Underlay | None = None
         """The channel on which the broker is asked whether it is there."""

@@ -16,8 +16,8 @@ from shared.log import get_logger
 from shared.messaging.acks import Acks
 from shared.messaging.broker import BROKER_ERRORS, Link
 from shared.messaging.declare import declare_on, is_there
-from shared.messaging.shortcut import take_deliveries
 from shared.messaging.topology import Topology
+from shared.messaging.wire import take_deliveries
 
 log = get_logger(__name__)
 
@@ -222,4 +222,4 @@ class Subscription:
 
 
 async def _unused(_: DeliveredMessage) -> None:
-    """aiormq asks for a callback; deliveries take the shortcut."""
+    """aiormq asks for a callback; deliveries are taken from the wire."""
