@@ -1,13 +1,19 @@
 """A store that goes away pauses its type in every worker, burns no attempt, and is tried by one worker with one job."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+import services.jobs.breakers.store
+import shared.messaging.working
 from services.jobs.models import JobState
 from shared.blobs import Blobs, ObjectStoreDown, open_blobs
 from shared.contracts import jobs
+from shared.errors import DependencyDown
 from shared.messaging.attempt import Attempt
 from shared.messaging.subscription import Subscription
 from tests.eventually import eventually
@@ -72,3 +78,48 @@ async def test_a_store_that_is_away_burns_no_attempt_and_work_resumes_by_itself(
     assert "postponed" in outcomes
     assert await marketplace.count("SELECT count(*) FROM jobs.type_history WHERE what = 'breaker_opened'") >= 1
     assert await marketplace.count("SELECT count(*) FROM jobs.type_history WHERE what = 'breaker_closed'") >= 1
+
+
+async def test_another_worker_tries_when_the_one_that_did_is_gone(
+    marketplace: Marketplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.jobs.breakers.store, "GONE_SECONDS", 3.0)
+    monkeypatch.setattr(shared.messaging.working, "IDLE_SEEN_SECONDS", 0.5)
+    is_away = True
+    tries: Counter[str] = Counter()
+
+    async def process(job: jobs.ProcessImage, attempt: Attempt, *, worker: str) -> dict[str, int]:
+        tries[worker] += 1
+        if is_away:
+            raise DependencyDown("It is away.")
+        return {"attempt": attempt.number}
+
+    async def prober() -> str:
+        return str(await marketplace.pool.fetchval("SELECT worker FROM jobs.breakers WHERE is_open")).partition("@")[0]
+
+    async with AsyncExitStack() as stack:
+        workers = {name: await stack.enter_async_context(AsyncExitStack()) for name in ("one", "other")}
+        for name, its_stack in workers.items():
+            handlers = {jobs.ProcessImage: partial(process, worker=name)}
+            await its_stack.enter_async_context(marketplace.working(handlers, worker=name))
+        causes = [await marketplace.publish(picture()) for _ in range(PICTURES)]
+        gone = await eventually(lambda: _known(prober, workers), 20)
+        [left] = workers.keys() - {gone}
+        await workers[gone].aclose()
+
+        async def is_handed_on() -> bool:
+            return await prober() == left
+
+        await eventually(is_handed_on, 20)
+        before = tries[left]
+        await eventually(lambda: tries[left] > before, 20)
+        is_away = False
+        done = [await one_job(marketplace, cause, JobState.COMPLETED, timeout=60) for cause in causes]
+    assert [shown.job.result for shown in done] == [{"attempt": 1}] * PICTURES
+    handed = await marketplace.count("SELECT count(*) FROM jobs.type_history WHERE what = 'breaker_handed_over'")
+    assert handed == 1
+
+
+async def _known(prober: Callable[[], Awaitable[str]], workers: Collection[str]) -> str | None:
+    name = await prober()
+    return name if name in workers else None
