@@ -130,6 +130,11 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/vendor/sync-sources/{id}/skus"): VENDOR,
         ("PUT", "/api/vendor/sync-sources/{id}/skus"): VENDOR,
         ("POST", "/hooks/inventory/{source}"): PUBLIC,  # proved by its signature
+        # live feeds
+        ("GET", "/api/stream"): PUBLIC,
+        ("GET", "/api/vendor/stream"): VENDOR,
+        ("GET", "/api/admin/stream"): ADMIN_OPS,
+        ("GET", "/api/admin/jobs/stream"): ADMIN_OPS,
         # caches
         ("GET", "/api/admin/cache"): ADMIN_OPS,
         ("POST", "/api/admin/cache/clear"): ADMIN,
@@ -179,6 +184,18 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/schedules/{name}/run"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/pause"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/resume"): _SCHEDULES_CHANGE,
+        # pages: assets and the shop
+        ("GET", "/static/{mark}/{name}"): PUBLIC,
+        ("GET", "/favicon.ico"): PUBLIC,
+        ("GET", "/"): PUBLIC,
+        ("GET", "/products"): PUBLIC,
+        ("GET", "/products/suggestions"): PUBLIC,
+        ("GET", "/products/{slug}"): PUBLIC,
+        ("GET", "/vendors/{slug}"): PUBLIC,
+        # pages: signing in and out
+        ("GET", "/login"): PUBLIC,
+        ("POST", "/login"): PUBLIC,
+        ("POST", "/logout"): SIGNED_IN,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -42,8 +43,14 @@ from services.catalog.monitoring.routes import routes as monitoring_routes
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.orders.routes import OrderRoutes
 from services.catalog.orders.usecases import Orders
+from services.catalog.pages.middleware import page_middleware
+from services.catalog.pages.wiring import Parts, open_view, page_routes
 from services.catalog.products.routes import ProductRoutes
 from services.catalog.products.usecases import Products
+from services.catalog.realtime.feeds import LiveFeeds, NoStream
+from services.catalog.realtime.routes import FeedRoutes
+from services.catalog.realtime.running import beating
+from services.catalog.realtime.watch import HealthPulse, SignedInWatch
 from services.catalog.settings import GatewaySettings
 from services.catalog.sync.applying import Applying
 from services.catalog.sync.pushes import Pushes
@@ -85,8 +92,11 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         )
         caches = open_caches(pool, liveness=stream)
         replica = CacheReplica(pool=pool, caches=caches)
-        stream.tell(caches, replica)
-        app = await stack.enter_async_context(open_app(settings, pool, caches=caches, replica=replica, stream=stream))
+        feeds = LiveFeeds(stream)
+        stream.tell(caches, replica, feeds)
+        app = await stack.enter_async_context(
+            open_app(settings, pool, caches=caches, replica=replica, stream=stream, feeds=feeds)
+        )
         await stack.enter_async_context(background(stream.run(), name="event stream"))
         await stack.enter_async_context(reporting(replica, caches))
         await stack.enter_async_context(
@@ -108,12 +118,15 @@ async def open_app(
     caches: Caches | None = None,
     replica: CacheReplica | None = None,
     stream: EventStream | None = None,
+    feeds: LiveFeeds | None = None,
 ) -> AsyncIterator[web.Application]:
     """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row.
 
     Without `caches` it has some that hear of nothing and therefore check every hit. `stream` is what monitoring tells.
+    Without `feeds` it has some on which nothing happens.
     """
     caches = caches or open_caches(pool)
+    feeds = feeds or LiveFeeds(NoStream())
     replica = replica or CacheReplica(pool=pool, caches=caches)
     async with AsyncExitStack() as stack:
         blobs = await stack.enter_async_context(open_blobs(settings.blobs_url))
@@ -122,11 +135,29 @@ async def open_app(
         outbox = HeardOutbox("catalog")
         catalog_key = settings.catalog_key.get_secret_value()
         callers = Callers(pool=pool, clock=utc_now)
+        cookies = Cookies(browsers=Browsers(catalog_key.encode()), is_secure=settings.is_cookie_secure)
+        parts = Parts(
+            pool=pool,
+            outbox=outbox,
+            blobs=blobs,
+            caches=caches,
+            passwords=passwords,
+            callers=callers,
+            cookies=cookies,
+            upstreams=upstreams,
+        )
+        view = open_view(settings, parts)
 
-        app = new_app(middlewares=[access_middleware(callers, catalog_key=catalog_key), dropping_middleware(caches)])
+        app = new_app(
+            middlewares=[
+                page_middleware(view),
+                access_middleware(callers, catalog_key=catalog_key),
+                dropping_middleware(caches),
+            ]
+        )
         app[SHORTCUT] = cached_reads(caches)
         app[CURSORS] = Cursors(catalog_key.encode())
-        app.add_routes(_account_features(settings, pool, outbox, passwords, callers))
+        app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
         app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
@@ -140,9 +171,19 @@ async def open_app(
         )
         app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
+        app.add_routes(FeedRoutes(feeds=feeds).routes())
+        app.add_routes(page_routes(view, parts))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
+        app.on_shutdown.append(partial(_end, feeds))
+        watch = SignedInWatch(feeds, pool=pool, callers=callers)
+        await stack.enter_async_context(beating(feeds, watch, HealthPulse(feeds, monitoring)))
         yield app
+
+
+async def _end(feeds: LiveFeeds, _: web.Application) -> None:
+    """Feeds would keep their requests open for as long as they may."""
+    feeds.close()
 
 
 def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:
@@ -156,17 +197,14 @@ def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:
 
 
 def _account_features(
-    settings: GatewaySettings, pool: Pool, outbox: Outbox, passwords: Passwords, callers: Callers
+    pool: Pool, outbox: Outbox, passwords: Passwords, callers: Callers, cookies: Cookies
 ) -> list[web.RouteDef]:
     """Sessions, profiles, API keys."""
-    browsers = Browsers(settings.catalog_key.get_secret_value().encode())
     sessions = Sessions(pool=pool, passwords=passwords, clock=utc_now)
     profiles = Profiles(pool=pool, passwords=passwords, outbox=outbox)
     api_keys = ApiKeys(pool=pool, callers=callers, clock=utc_now)
     return [
-        *SessionRoutes(
-            sessions=sessions, cookies=Cookies(browsers=browsers, is_secure=settings.is_cookie_secure)
-        ).routes(),
+        *SessionRoutes(sessions=sessions, cookies=cookies).routes(),
         *AccountRoutes(profiles=profiles, api_keys=api_keys).routes(),
     ]
 

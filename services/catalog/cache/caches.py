@@ -41,7 +41,7 @@ class NeverLive:
 
 
 class Caches:
-    """Product, vendor and inventory answers and lists; a listener of the event stream.
+    """Product, vendor and inventory answers, lists, and pages for everybody; a listener of the event stream.
 
     `max_*` are those of design: 5,000 products, 1,000 vendors, 10,000 levels.
     """
@@ -72,11 +72,13 @@ class Caches:
         self.vendor = cache(1000, 8)
         self.inventory = cache(10_000, 16)
         self.lists = cache(500, 24)
+        self.pages = cache(2000, 32)
         self.by_name: Mapping[str, ReadThrough] = {
             "product": self.product,
             "vendor": self.vendor,
             "inventory": self.inventory,
             "lists": self.lists,
+            "pages": self.pages,
         }
 
     def heard(self, received: Received, _: Position | None) -> None:

@@ -214,3 +214,10 @@ class LiveFeeds:
     def _send(self, feed: Feed, frame: bytes) -> None:
         if not feed.sink.send(frame):
             self.leave(feed)
+
+
+class NoStream:
+    """Where there is none: feeds are open, and say that they are not live."""
+
+    is_live = False
+    position = None

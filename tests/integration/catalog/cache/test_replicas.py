@@ -26,7 +26,13 @@ async def test_ten_reads_of_a_product_are_nine_hits(replicas: Replicas, vendor: 
     assert shown == [shown[0]] * 10
     of_b = await replicas.counts(replicas.b)
     assert (of_b["hits"], of_b["misses"], of_b["hit_rate"]) == (9, 1, 0.9)
-    assert of_b["sizes"] == {"product": "1/5000", "vendor": "0/1000", "inventory": "0/10000", "lists": "0/500"}
+    assert of_b["sizes"] == {
+        "product": "1/5000",
+        "vendor": "0/1000",
+        "inventory": "0/10000",
+        "lists": "0/500",
+        "pages": "0/2000",
+    }
 
 
 async def test_the_second_list_of_48_comes_from_the_cache(replicas: Replicas, vendor: Client, admin: Client) -> None:

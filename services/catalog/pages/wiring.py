@@ -1,0 +1,61 @@
+"""Which pages there are, and what each is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from services.catalog.accounts.cookies import Cookies
+from services.catalog.accounts.passwords import Passwords
+from services.catalog.accounts.sessions import Sessions
+from services.catalog.accounts.usecases import Callers, Profiles
+from services.catalog.cache.caches import Caches
+from services.catalog.pages.assets import Assets
+from services.catalog.pages.shelves import ShelfNames
+from services.catalog.pages.signin import SignInPages
+from services.catalog.pages.storefront import StorefrontPages
+from services.catalog.pages.view import View
+from services.catalog.products.usecases import Products
+from services.catalog.proxy import Upstream
+from services.catalog.settings import GatewaySettings
+from services.catalog.vendors.usecases import Vendors
+from shared.blobs import Blobs
+from shared.clock import utc_now
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the gateway holds open, as far as pages use it."""
+
+    pool: Pool
+    outbox: Outbox
+    blobs: Blobs
+    caches: Caches
+    passwords: Passwords
+    callers: Callers
+    cookies: Cookies
+    upstreams: Mapping[str, Upstream]
+
+
+def open_view(settings: GatewaySettings, parts: Parts) -> View:
+    """The templates and assets, read and compiled once."""
+    profiles = Profiles(pool=parts.pool, passwords=parts.passwords, outbox=parts.outbox)
+    return View(Assets(), profiles=profiles, public_url=settings.public_url)
+
+
+def page_routes(view: View, parts: Parts) -> list[web.RouteDef]:
+    """Every page: one line each."""
+    pool, outbox = parts.pool, parts.outbox
+    products = Products(pool=pool, outbox=outbox)
+    vendors = Vendors(pool=pool, passwords=parts.passwords, outbox=outbox)
+    sessions = Sessions(pool=pool, passwords=parts.passwords, clock=utc_now)
+    shelf_names = ShelfNames(pool)
+    return [
+        *view.assets.routes(),
+        *SignInPages(view=view, sessions=sessions, cookies=parts.cookies, callers=parts.callers).routes(),
+        *StorefrontPages(
+            view=view, products=products, vendors=vendors, caches=parts.caches, pool=pool, shelf_names=shelf_names
+        ).routes(),
+    ]
