@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from prometheus_client import Counter
 
+from shared import tracing
 from shared.log import get_logger
 from shared.tracing import Kind, Span
 
@@ -51,10 +52,10 @@ class Spans:
         self._provider.add_span_processor(_Bounded(_Counted(OTLPSpanExporter(url, timeout=SEND_SECONDS))))
         self._tracer = self._provider.get_tracer("souk", version)
 
-    def begin(self, name: str, parent: str | None, kind: Kind) -> Span:
+    def begin(self, name: str, parent: str | None, kind: Kind, since_ns: int | None) -> Span:
         """A span under a valid `traceparent`, or the first of a trace."""
         context = Context() if parent is None else trace.set_span_in_context(_as_remote(parent), Context())
-        return _Recorded(self._tracer.start_span(name, context, _KINDS[kind]))
+        return _Recorded(self._tracer.start_span(name, context, _KINDS[kind], start_time=since_ns))
 
     def close(self) -> None:
         """Send what waits, for as long as `CLOSE_SECONDS`; the rest is lost with the process."""
@@ -80,7 +81,7 @@ class _Recorded(Span):
         self._span.set_status(Status(StatusCode.ERROR, reason))
 
     def link(self, traceparent: str | None) -> None:
-        if traceparent is not None:
+        if traceparent is not None and tracing.trace_id_of(traceparent) is not None:
             self._span.add_link(_as_remote(traceparent).get_span_context())
 
     def end(self) -> None:

@@ -29,7 +29,7 @@ _FORM: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 _TRACE_ID: Final = slice(3, 35)
 _IN_ENVELOPE: Final = re.compile(r'"traceparent":"([^"\\]*)"')
 
-_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_current: "ContextVar[Span | None]" = ContextVar("span", default=None)
 _spans: "Spans | None" = None
 
 
@@ -54,7 +54,7 @@ class Span:
     def __init__(self, traceparent: str) -> None:
         self.traceparent = traceparent
         """The context of what this causes."""
-        self._token: Token[str | None] | None = None
+        self._token: Token[Span | None] | None = None
 
     def note(self, name: str, value: str | int) -> None:
         """Say something of it: ids and small numbers, never a secret or an address."""
@@ -70,7 +70,7 @@ class Span:
 
     def __enter__(self) -> Self:
         """Make it what is going on."""
-        self._token = _current.set(self.traceparent)
+        self._token = _current.set(self)
         return self
 
     def __exit__(
@@ -86,30 +86,49 @@ class Span:
 
 def current() -> str | None:
     """The `traceparent` of what is going on, for what it causes; None where nothing began it."""
-    return _current.get()
+    going_on = _current.get()
+    return None if going_on is None else going_on.traceparent
 
 
-def carry_on(traceparent: str | None) -> None:
-    """Make this what is going on for the rest of the task: cheaper than a block, for who sets it over and over."""
-    _current.set(traceparent)
+def span(name: str, *, parent: str | None, kind: Kind = Kind.INTERNAL, since_ns: int | None = None) -> Span:
+    """Begin something under what caused it. Without a valid parent it is the first of a trace of its own.
 
-
-def span(name: str, *, parent: str | None, kind: Kind = Kind.INTERNAL) -> Span:
-    """Begin something under what caused it. Without a valid parent it is the first of a trace of its own."""
+    `since_ns`, of the clock `time.time_ns`, is for what began before.
+    """
     accepted = parent if parent is not None and _FORM.fullmatch(parent) else None
     if _spans is None:
         return Span(accepted or _fresh())
-    return _spans.begin(name, accepted, kind)
+    return _spans.begin(name, accepted, kind, since_ns)
 
 
-def is_recording() -> bool:
-    """Whether spans are exported at all."""
-    return _spans is not None
+def link(traceparent: str | None) -> None:
+    """Say that what is going on concerns what went on in another trace."""
+    going_on = _current.get()
+    if going_on is not None:
+        going_on.link(traceparent)
+
+
+def request_headers() -> dict[str, str]:
+    """What a request to another service of ours carries."""
+    going_on = current()
+    return {} if going_on is None else {HEADER: going_on}
+
+
+def answer_headers() -> dict[str, str]:
+    """What the answer to a request tells the client: the trace to ask operators for."""
+    going_on = current()
+    return {} if going_on is None else {ANSWER_HEADER: going_on}
+
+
+def message_headers() -> dict[str, str]:
+    """What a message carries beside its envelope: that says what caused it, this which publish brought it."""
+    going_on = current()
+    return {} if _spans is None or going_on is None else {HEADER: going_on}
 
 
 def cause_of(event_type: str) -> str:
     """The context for a fact that is written down now: what is going on, or the fact itself as the first of a trace."""
-    going_on = _current.get()
+    going_on = current()
     if going_on is not None:
         return going_on
     alone = span(f"emit {event_type}", parent=None)

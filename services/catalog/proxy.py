@@ -19,6 +19,7 @@ from yarl import URL
 
 from services.catalog.access import ACCESS
 from services.catalog.settings import GatewaySettings
+from shared import tracing
 from shared.errors import Unavailable
 from shared.log import get_logger
 from shared.web.bodies import received
@@ -47,7 +48,6 @@ _REQUEST_HEADERS: Final = (
     "Last-Event-ID",
     "Prefer",
     "Range",
-    "traceparent",
 )
 """All that is passed on. Keys, cookies and the caller's own `Souk-Identity` end here."""
 _KEPT_HERE: Final = frozenset(
@@ -66,6 +66,7 @@ _KEPT_HERE: Final = frozenset(
         "date",
         "server",
         "set-cookie",
+        "traceresponse",
         "x-request-id",
     }
 )
@@ -81,7 +82,7 @@ class Upstream:
     client: aiohttp.ClientSession
 
     def signed(self, identity: Identity, *, method: str, path: str, request_id: str) -> dict[str, str]:
-        """The headers that say who asks, for this one call."""
+        """The headers that say who asks, and as a part of what, for this one call."""
         token = sign(
             identity,
             service=self.service,
@@ -90,7 +91,7 @@ class Upstream:
             path=path,
             request_id=request_id,
         )
-        return {REQUEST_ID_HEADER: request_id, IDENTITY_HEADER: token}
+        return {REQUEST_ID_HEADER: request_id, IDENTITY_HEADER: token, **tracing.request_headers()}
 
 
 class UpstreamSilent(Unavailable):
@@ -162,6 +163,7 @@ async def _passed_back(request: web.Request, answer: aiohttp.ClientResponse) -> 
         if name.lower() not in _KEPT_HERE | named:
             response.headers.add(name, value)
     response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    response.headers.update(tracing.answer_headers())
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_chunked(CHUNK_BYTES):

@@ -5,6 +5,7 @@ from typing import Any
 from services.imaging.models import ProcessedImage
 from services.imaging.renderer import Renderer
 from services.imaging.usecases import render_image
+from shared import tracing
 from shared.blobs import Blobs
 from shared.clock import utc_now
 from shared.contracts.envelope import wrap
@@ -36,7 +37,7 @@ async def process_image(
         source="imaging",
         subject=event.subject,
         time=utc_now(),
-        traceparent=attempt.traceparent,
+        traceparent=tracing.current(),
         cause=attempt.job_id,
     )
     await publisher.publish(envelope, exchange=EVENTS, routing_key=event.type)

@@ -13,6 +13,7 @@ from services.jobs.policy import orders_for
 from services.jobs.publishing import JobPublisher, due_now
 from services.jobs.schedules.overlap import Overlap, Slot
 from services.jobs.store import Ledger, in_ledger
+from shared import tracing
 from shared.contracts.events import ScheduleDue
 from shared.db.outbox import Inbox
 from shared.db.pool import Connection, Pool
@@ -52,13 +53,16 @@ class Dispatcher:
     async def handle(self, messages: Sequence[DeliveredMessage]) -> None:
         """Handle a batch of deliveries of `events.dispatch`. Raises `Unparsable` for one that holds no event."""
         received = [event for event in map(parse_event, messages) if event is not None]
-        jobs = {event.envelope.id: _jobs_of(event) for event in received}
+        spans = [_span_of(event) for event in received]
+        jobs = {event.envelope.id: _jobs_of(event, span) for event, span in zip(received, spans, strict=True)}
         await self._partitions.ensure_for(job.id for orders in jobs.values() for job in orders)
         written = await in_ledger(self._pool, lambda conn: self._write(conn, received, jobs))
-        if written:
-            DISPATCHED.inc(len(written))
-            log.info("events_dispatched", events=len(received), jobs=len(written))
+        DISPATCHED.inc(len(written))
         await self._publisher.publish([due_now(job) for job in written if job.run_at is None])
+        for span in spans:
+            span.end()
+        for job in written:
+            _tell(job)
 
     async def _write(
         self, conn: Connection, received: Sequence[Received], jobs: dict[UUID, tuple[NewJob, ...]]
@@ -79,7 +83,23 @@ class Dispatcher:
         return [job for job in wanted if job.id in inserted]
 
 
-def _jobs_of(received: Received) -> tuple[NewJob, ...]:
+def _span_of(received: Received) -> tracing.Span:
+    name = f"dispatch {received.envelope.type}"
+    return tracing.span(name, parent=received.traceparent, kind=tracing.Kind.CONSUMER)
+
+
+def _tell(job: NewJob) -> None:
+    log.info(
+        "job_dispatched",
+        job_id=str(job.id),
+        type=job.type,
+        cause=str(job.cause),
+        cause_type=job.cause_type,
+        trace_id=tracing.trace_id_of(job.traceparent),
+    )
+
+
+def _jobs_of(received: Received, span: tracing.Span) -> tuple[NewJob, ...]:
     envelope, event = received.envelope, received.event
     try:
         orders = orders_for(event)
@@ -92,7 +112,7 @@ def _jobs_of(received: Received) -> tuple[NewJob, ...]:
             cause_type=envelope.type,
             caused_at=envelope.time,
             vendor_id=event.vendor_id,
-            traceparent=envelope.traceparent,
+            traceparent=span.traceparent,
         )
         for order in orders
     )

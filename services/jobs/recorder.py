@@ -1,6 +1,7 @@
 """Recording what workers report: a batch is folded per job, then written in one transaction."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
@@ -14,6 +15,7 @@ from services.jobs.quarantine.usecases import Quarantine
 from services.jobs.rescue.store import RescueStore
 from services.jobs.schedules.overlap import SCHEDULED_CAUSE, endings
 from services.jobs.store import Ledger, in_ledger
+from shared import tracing
 from shared.clock import Clock
 from shared.contracts.events import JobFailed, JobFinished
 from shared.contracts.reports import (
@@ -74,29 +76,32 @@ class Recorder:
 
     async def handle(self, messages: Sequence[DeliveredMessage]) -> None:
         """Handle a batch of deliveries of `jobs.ledger`. Raises `Unparsable` for one that is no report."""
+        began_ns = time.time_ns()
         parsed = [found for found in map(self._parse, messages) if found is not None]
-        await in_ledger(self._pool, lambda conn: self._record(conn, parsed))
+        for report in await in_ledger(self._pool, lambda conn: self._record(conn, parsed)):
+            _tell(report, since_ns=began_ns)
 
-    async def _record(self, conn: Connection, messages: Sequence[_Message]) -> None:
+    async def _record(self, conn: Connection, messages: Sequence[_Message]) -> Sequence[AttemptReport]:
+        """Write a batch; returns the reports that were new."""
         unique = {message.id: message for message in messages if message.reports or message.crash}
         fresh = await self._inbox.first_of(conn, list(unique))
         # By id: a message that came twice in one batch counts once.
         reports = [report for id_, message in unique.items() if id_ in fresh for report in message.reports]
         crashes = [message.crash for id_, message in unique.items() if id_ in fresh and message.crash]
         await self._note_workers(conn, messages)
-        if not reports and not crashes:
-            return
-        if not crashes and _are_plain_completions(reports):
-            await self._complete(conn, reports)
-        else:
+        if crashes or not _are_plain_completions(reports):
             await self._fold(conn, reports, crashes)
+        elif reports:
+            await self._complete(conn, reports)
+        return reports
 
     async def _complete(self, conn: Connection, reports: Sequence[AttemptReport]) -> None:
         """The rule for a completed attempt is short enough for SQL: it wins over every state but `completed`."""
         ended = await self._ledger.complete(conn, reports, now=self._clock(), tell_cause_type=SCHEDULED_CAUSE)
+        traces = _traces_of(reports)
         for job in ended:
             finished = JobFinished(job_id=job.id, job_type=job.type, cause_id=job.cause, outcome="completed")
-            await self._outbox.add(conn, finished, cause=job.cause)
+            await self._outbox.add(conn, finished, traceparent=traces.get(job.id), cause=job.cause)
 
     async def _fold(self, conn: Connection, reports: Sequence[AttemptReport], crashes: Sequence[WorkerCrashed]) -> None:
         crashed = (attempt.job_id for crash in crashes for attempt in crash.attempts)
@@ -116,7 +121,7 @@ class Recorder:
                 history.append(verdict.entry)
         changed = [job for id_, job in now.items() if job is not before[id_]]
         await self._ledger.save(conn, before, changed, history)
-        await self._tell(conn, before, changed)
+        await self._emit(conn, before, changed, _traces_of(reports))
 
     async def _note_workers(self, conn: Connection, messages: Sequence[_Message]) -> None:
         """What workers hold and met, and which probes came back. The newest word of each worker counts, in one order
@@ -131,15 +136,21 @@ class Recorder:
             if message.breaker is not None:
                 await self._breakers.moved(conn, message.breaker)
 
-    async def _tell(self, conn: Connection, before: dict[UUID, Standing], changed: Sequence[Standing]) -> None:
+    async def _emit(
+        self,
+        conn: Connection,
+        before: Mapping[UUID, Standing],
+        changed: Sequence[Standing],
+        traces: Mapping[UUID, str | None],
+    ) -> None:
         """Emit what others wait for: final failures, and the end of scheduled work."""
         for job in changed:
             if job.state is before[job.id].state or job.state not in FINAL:
                 continue
             if job.state is JobState.FAILED:
-                await self._outbox.add(conn, _failed(job), cause=job.cause)
+                await self._outbox.add(conn, _failed(job), traceparent=traces.get(job.id), cause=job.cause)
             for finished in endings([job]):
-                await self._outbox.add(conn, finished, cause=job.cause)
+                await self._outbox.add(conn, finished, traceparent=traces.get(job.id), cause=job.cause)
 
     def _parse(self, message: DeliveredMessage) -> _Message | None:
         properties = message.header.properties
@@ -194,6 +205,25 @@ class Recorder:
             error=error,
         )
         return _Message(parked_id, (report,))
+
+
+def _traces_of(reports: Sequence[AttemptReport]) -> dict[UUID, str | None]:
+    """What the last report of each job belongs to, for what follows from it."""
+    return {report.job_id: report.traceparent for report in reports}
+
+
+def _tell(report: AttemptReport, *, since_ns: int) -> None:
+    """One line, and the recording as a span of its own, for a report that is in the ledger now."""
+    name = f"record {report.job_type}"
+    with tracing.span(name, parent=report.traceparent, kind=tracing.Kind.CONSUMER, since_ns=since_ns) as span:
+        span.note("souk.outcome", report.outcome)
+        log.info(
+            "attempt_recorded",
+            job_id=str(report.job_id),
+            type=report.job_type,
+            attempt=report.attempt,
+            outcome=report.outcome,
+        )
 
 
 def _are_plain_completions(reports: Sequence[AttemptReport]) -> bool:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import JsonValue, TypeAdapter
 
 from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
+from shared import tracing
 from shared.contracts.reports import AttemptReport
 from shared.db.pool import Connection, Pool, transaction
 from shared.errors import Unavailable
@@ -78,10 +79,14 @@ COMPLETE: Final = """
     FROM known WHERE state <> 'completed' GROUP BY 1, 2, 3, 4
 """
 REOPEN: Final = """
-    -- Send a final job round again: a new fence, and as many attempts more as its type has.
-    UPDATE jobs.jobs SET state = 'pending', fence = fence + 1, max_attempts = attempt + $2, finished_at = NULL,
-           retry_at = NULL, run_at = NULL, published_at = NULL, claimed_until = NULL, result = NULL
-    WHERE id = $1
+    -- Send a final job round again: a new fence, as many attempts more as its type has, and the trace of whoever asks.
+    -- Returns the trace it belonged to before.
+    UPDATE jobs.jobs j SET state = 'pending', fence = fence + 1, max_attempts = attempt + $2, finished_at = NULL,
+           retry_at = NULL, run_at = NULL, published_at = NULL, claimed_until = NULL, result = NULL,
+           traceparent = coalesce($3, was.traceparent)
+    FROM (SELECT traceparent FROM jobs.jobs WHERE id = $1) was
+    WHERE j.id = $1
+    RETURNING was.traceparent
 """
 ADD_HISTORY: Final = """
     INSERT INTO jobs.history (job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class,
@@ -324,8 +329,8 @@ class Ledger:
         return [Ended(row["scheduled"], row["type"], row["cause"]) for row in rows if row["cause"] is not None]
 
     async def reopen(self, conn: Connection, job: Standing, *, attempts: int, actor: str) -> None:
-        """Send a locked final job round again, in the name of `actor`."""
-        await conn.execute(REOPEN, job.id, attempts)
+        """Send a locked final job round again, in the name of `actor`; it goes on in the trace of what is going on."""
+        tracing.link(await conn.fetchval(REOPEN, job.id, attempts, tracing.current()))
         entry = HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="retried_by_hand", actor=actor)
         await self.note_moves(conn, [entry], [(job.type, job.state, JobState.PENDING)])
 

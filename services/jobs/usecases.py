@@ -19,6 +19,7 @@ from services.jobs.models import RETRYABLE_BY_HAND, JobState, NewJob, Order, new
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Cleared, Pruner
 from services.jobs.store import HistoryView, JobView, Ledger, in_ledger
+from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Job
 from shared.contracts.jobs import JOB_BY_TYPE
@@ -240,6 +241,7 @@ def _job_asked_for(request: JobRequest, payload: Job, *, by: Identity, now: date
         cause_type=_BY_HAND,
         caused_at=caused_at,
         vendor_id=getattr(payload, "vendor_id", None),
+        traceparent=tracing.current(),
         max_attempts=request.max_attempts,
         run_at=request.run_at if request.run_at is not None and request.run_at > now else None,
     )

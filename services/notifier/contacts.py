@@ -14,6 +14,7 @@ from yarl import URL
 
 from services.notifier.errors import CatalogDown, ContactsUnavailable
 from services.notifier.models import Contact
+from shared import tracing
 from shared.ids import new_id
 from shared.web.identity import HEADER, NOBODY, Identity, Role, sign
 from shared.web.requests import REQUEST_ID_HEADER
@@ -104,7 +105,9 @@ class CatalogContacts:
             async with (
                 asyncio.timeout(CALL_SECONDS),
                 self._session.get(
-                    url, headers={HEADER: identity, REQUEST_ID_HEADER: request_id}, allow_redirects=False
+                    url,
+                    headers={HEADER: identity, REQUEST_ID_HEADER: request_id, **tracing.request_headers()},
+                    allow_redirects=False,
                 ) as answer,
             ):
                 if answer.status != 200:

@@ -12,15 +12,13 @@ from shared.messaging.attempt import Attempt
 
 async def send_email(job: SendEmail, attempt: Attempt, *, mailroom: Mailroom) -> JsonValue:
     """Mail a letter to an audience; the result names who has it, by account. A cancelled one goes to nobody."""
-    result = await mailroom.send_email(
-        job, job_id=attempt.job_id, traceparent=attempt.traceparent, before_sending=attempt.stop_if_cancelled
-    )
+    result = await mailroom.send_email(job, job_id=attempt.job_id, before_sending=attempt.stop_if_cancelled)
     return result.as_json()
 
 
 async def send_notification(job: SendNotification, attempt: Attempt, *, inbox: Inbox) -> JsonValue:
     """Put a line into an inbox; the result says whether it is new, and who did not want it."""
-    result = await inbox.send_notification(job, job_id=attempt.job_id, traceparent=attempt.traceparent)
+    result = await inbox.send_notification(job, job_id=attempt.job_id)
     return result.as_json()
 
 

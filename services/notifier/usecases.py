@@ -27,6 +27,7 @@ from services.notifier.models import (
     Preference,
     Reader,
 )
+from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Audience
 from shared.contracts.events import NotificationCreated
@@ -35,6 +36,9 @@ from shared.db.outbox import Outbox
 from shared.db.pool import Pool, connection, transaction
 from shared.errors import FieldError, InvalidInput
 from shared.ids import new_id
+from shared.log import get_logger
+
+log = get_logger(__name__)
 
 MAILS: Final = Counter(
     "souk_mails",
@@ -60,7 +64,6 @@ class Mailroom:
         job: SendEmail,
         *,
         job_id: UUID,
-        traceparent: str | None = None,
         before_sending: Callable[[], None] = lambda: None,
     ) -> MailingResult:
         """Mail `job.letter` to each person who wants such letters and does not have it from this job yet.
@@ -94,7 +97,7 @@ class Mailroom:
         put_off: list[MailboxDeferred] = []
         for person in to_mail:
             try:
-                await self._mail(job, person, job_id=job_id, traceparent=traceparent)
+                await self._mail(job, person, job_id=job_id)
                 sent.append(person.account_id)
             except MailboxDeferred as exc:
                 put_off.append(exc)
@@ -119,8 +122,8 @@ class Mailroom:
             raise NobodyToTell(f"The audience {audience.kind!r} has nobody with an address.")
         return people
 
-    async def _mail(self, job: SendEmail, person: Contact, *, job_id: UUID, traceparent: str | None) -> None:
-        """Send one person's copy and note the answer."""
+    async def _mail(self, job: SendEmail, person: Contact, *, job_id: UUID) -> None:
+        """Send one person's copy and note the answer. The mail's own header `traceparent` says what it is a part of."""
 
         async def note(outcome: DeliveryOutcome, answer: str) -> None:
             identifier = message_id(job_id, person.account_id, domain=self.sender.domain)
@@ -130,21 +133,22 @@ class Mailroom:
 
         letter = letter_for(job.letter, job.params, recipient=person, public_url=self.public_url)
         try:
-            message = message_for(
-                letter, person, sender=self.sender, job_id=job_id, at=self.clock(), traceparent=traceparent
-            )
-            answer = await self.mailer.send(message)
+            with tracing.span(f"mail {job.letter}", parent=tracing.current(), kind=tracing.Kind.CLIENT) as span:
+                message = message_for(
+                    letter, person, sender=self.sender, job_id=job_id, at=self.clock(), traceparent=span.traceparent
+                )
+                answer = await self.mailer.send(message)
         except MailboxRejected as exc:
-            MAILS.labels("refused").inc()
+            _tell("refused", person)
             await note(DeliveryOutcome.REFUSED, exc.answer or exc.detail)
             raise
         except MailboxDeferred:
-            MAILS.labels("deferred").inc()
+            _tell("deferred", person)
             raise
         except MailUnavailable as exc:
-            MAILS.labels("answer_lost" if isinstance(exc, AnswerLost) else "unavailable").inc()
+            _tell("answer_lost" if isinstance(exc, AnswerLost) else "unavailable", person)
             raise
-        MAILS.labels("sent").inc()
+        _tell("sent", person)
         # Killed from here until the row is written, this one mail is sent again by the next attempt.
         await note(DeliveryOutcome.SENT, str(answer))
 
@@ -157,9 +161,7 @@ class Inbox:
     outbox: Outbox
     clock: Clock
 
-    async def send_notification(
-        self, job: SendNotification, *, job_id: UUID, traceparent: str | None = None
-    ) -> NotificationResult:
+    async def send_notification(self, job: SendNotification, *, job_id: UUID) -> NotificationResult:
         """Put one line into the audience's inbox, unless an earlier copy of the job did. Safe to run twice.
 
         It is hidden from who wants no such lines; the result names them. Without a dedupe key of its own the
@@ -183,7 +185,7 @@ class Inbox:
                 created = NotificationCreated(
                     vendor_id=vendor_id, notification_id=notification.id, audience=job.audience, kind=job.kind
                 )
-                await self.outbox.add(conn, created, traceparent=traceparent, cause=job_id)
+                await self.outbox.add(conn, created, cause=job_id)
         return NotificationResult(is_new, notification.hidden_from)
 
     async def page(self, reader: Reader, *, below: UUID | None, limit: int) -> InboxPage:
@@ -242,6 +244,11 @@ class Preferences:
         async with transaction(self.pool) as conn:
             await store.replace_preferences(conn, reader, chosen, at=self.clock())
         return await self.of(reader)
+
+
+def _tell(outcome: str, person: Contact) -> None:
+    MAILS.labels(outcome).inc()
+    log.info("mail_sent" if outcome == "sent" else "mail_not_sent", outcome=outcome, account_id=str(person.account_id))
 
 
 def kinds_for(reader: Reader) -> tuple[str, ...]:

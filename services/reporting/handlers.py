@@ -1,5 +1,6 @@
 """Reporting's message edge."""
 
+import time
 from collections.abc import Sequence
 
 from aiormq.abc import DeliveredMessage
@@ -8,13 +9,16 @@ from pydantic import JsonValue
 from services.reporting.usecases import Counting, Reports, counts_of
 from shared.contracts.jobs import GenerateReport
 from shared.messaging.attempt import Attempt
-from shared.messaging.reader import parse_event
+from shared.messaging.reader import parse_event, tell_handled
 
 
 async def record_events(messages: Sequence[DeliveredMessage], *, counting: Counting) -> None:
     """Count a batch of events; those of a type this version does not know are of no interest."""
+    began_ns = time.time_ns()
     received = [parsed for message in messages if (parsed := parse_event(message)) is not None]
     await counting.record(received)
+    for event in received:
+        tell_handled(event, since_ns=began_ns)
 
 
 async def generate_report(job: GenerateReport, attempt: Attempt, *, reports: Reports) -> JsonValue:

@@ -55,6 +55,8 @@ class AttemptReport(Contract):
     result: JsonValue = None
     is_spent: bool = True
     """False when what the job depends on was away: the same attempt comes again, and nothing is counted."""
+    traceparent: Text | None = None
+    """The attempt as what the report, and what follows from it, was caused by."""
 
 
 class HeldAttempt(Contract):

@@ -16,6 +16,7 @@ from uuid import UUID
 from pamqp.commands import Basic
 from prometheus_client import Counter, Gauge
 
+from shared import tracing
 from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import CONTENT_TYPE, wrap
@@ -98,8 +99,11 @@ class Outbox:
         """Write events into the caller's transaction; returns their ids.
 
         `identifier` is given for a single event whose id is derived, so that writing it twice fails the second time.
+        They belong to the trace of what is going on, unless `traceparent` names another.
         """
-        at = utc_now()
+        if not events:
+            return ()
+        at, trace = utc_now(), traceparent or tracing.cause_of(events[0].type)
         ids = tuple(identifier or new_id() for _ in events)
         bodies = [
             wrap(
@@ -109,7 +113,7 @@ class Outbox:
                 source=self._source,
                 subject=event.subject,
                 time=at,
-                traceparent=traceparent,
+                traceparent=trace,
                 cause=cause,
             ).model_dump_json(exclude_none=True)
             for event_id, event in zip(ids, events, strict=True)
@@ -258,19 +262,23 @@ class OutboxRelay:
                         await conn.remove_listener(channel, on_notify)
 
     async def _publish(self, row: _Row) -> None:
-        await self._publisher.publish_body(
-            row.body.encode(),
-            exchange=EVENTS,
-            routing_key=row.type,
-            properties=Basic.Properties(
-                content_type=CONTENT_TYPE,
-                delivery_mode=PERSISTENT,
-                message_id=str(row.id),
-                message_type=row.type,
-                app_id=self._schema,
-                timestamp=utc_now(),
-            ),
-        )
+        cause, message_id = tracing.in_envelope(row.body), str(row.id)
+        with tracing.span(f"publish {row.type}", parent=cause, kind=tracing.Kind.PRODUCER):
+            await self._publisher.publish_body(
+                row.body.encode(),
+                exchange=EVENTS,
+                routing_key=row.type,
+                properties=Basic.Properties(
+                    content_type=CONTENT_TYPE,
+                    delivery_mode=PERSISTENT,
+                    message_id=message_id,
+                    message_type=row.type,
+                    app_id=self._schema,
+                    timestamp=utc_now(),
+                    headers={**tracing.message_headers()},
+                ),
+            )
+            log.info("event_published", type=row.type, message_id=message_id)
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -25,7 +25,6 @@ class Attempt:
     limit: int
     cause_id: UUID | None
     caused_at: datetime
-    traceparent: str | None
     is_cancelled: Callable[[], bool] = lambda: False
     progressed: Callable[[float], None] = lambda _: None
     """For a handler to call with the share that is done, 0 to 1, as often as it likes: it costs nothing, and people see

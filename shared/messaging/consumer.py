@@ -22,6 +22,7 @@ from prometheus_client import Counter, Histogram
 from pydantic import JsonValue
 from structlog.contextvars import bind_contextvars
 
+from shared import tracing
 from shared.clock import utc_now
 from shared.contracts.base import Job
 from shared.contracts.reports import (
@@ -140,6 +141,7 @@ class WorkConsumer:
         self._progressed = progressed
         self._quarantine = quarantine
         self._work = work
+        self._span_name = f"process {work.type}"
         self._handler = handler
         self._reporter = reporter
         self._publisher = broker.publisher
@@ -273,8 +275,7 @@ class WorkConsumer:
             job_id = str(item.delivery.envelope.id)
             bind_contextvars(job_id=job_id, type=self._work.type, attempt=item.delivery.attempt, message_id=job_id)
             try:
-                if not self._is_settled_unrun(item):
-                    await self._attempt(item)
+                await self._settle_in_trace(item, job_id)
             except asyncio.CancelledError:
                 # Only at shutdown, out of grace: another worker takes it over as it was.
                 if (handing_back := self._hand_back(item)) is not None:
@@ -283,6 +284,14 @@ class WorkConsumer:
             if time.monotonic() > turn_ends_at:  # handlers that never wait must not keep the loop from its heartbeat
                 await asyncio.sleep(0)
                 turn_ends_at = time.monotonic() + TURN_SECONDS
+
+    async def _settle_in_trace(self, item: _InHand, job_id: str) -> None:
+        cause = item.delivery.envelope.traceparent
+        with tracing.span(self._span_name, parent=cause, kind=tracing.Kind.CONSUMER) as span:
+            span.note("souk.job_id", job_id)
+            span.note("souk.attempt", item.delivery.attempt)
+            if not self._is_settled_unrun(item):
+                await self._attempt(item, span)
 
     def _is_settled_unrun(self, item: _InHand) -> bool:
         """Whether the delivery is not to be run, by what was told while it waited; then it is settled as was told."""
@@ -345,7 +354,7 @@ class WorkConsumer:
             self._prefetch, self._prefetch_at = wanted, now
             self._refitting = asyncio.create_task(self.follow_controls())
 
-    async def _attempt(self, item: _InHand) -> None:
+    async def _attempt(self, item: _InHand, span: tracing.Span) -> None:
         """Run the handler once and begin to settle."""
         delivery = item.delivery
         place = await self._quarantine.enter(delivery.envelope.id, self._work.type, delivery.fence, delivery.attempt)
@@ -360,6 +369,8 @@ class WorkConsumer:
         run_seconds = time.monotonic() - clock
         if error is None:  # how soon an attempt fails says nothing of how long the job takes
             self._measure(run_seconds)
+        else:
+            span.fail(type(error).__name__)
         self.breaker.met(error)
         self._report(item, error, result, started_at, round(run_seconds * 1000))
 
@@ -383,6 +394,7 @@ class WorkConsumer:
             waits_in_ledger=isinstance(disposition, RetryAfter) and disposition.tier is None,
             is_spent=not isinstance(disposition, Postpone),
             result=result,
+            traceparent=tracing.current(),
         )
         self._tell(report)
         self._reporter.submit(report, partial(self._reported, item, report, disposition))
@@ -426,7 +438,6 @@ class WorkConsumer:
             limit=delivery.max_attempts,
             cause_id=delivery.envelope.causationid,
             caused_at=delivery.envelope.time,
-            traceparent=delivery.envelope.traceparent,
             is_cancelled=partial(self._controls.is_cancelled, delivery.envelope.id, delivery.fence),
             progressed=partial(self._note_progress, item),
         )
@@ -481,6 +492,7 @@ class WorkConsumer:
             outcome=Outcome.STARTED,
             worker=self._reporter.worker,
             started_at=started_at,
+            traceparent=delivery.envelope.traceparent,
         )
         self._reporter.submit(report, _nobody_waits)
 

@@ -18,6 +18,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pydantic import ValidationError
 
+from shared import tracing
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EVENT_BY_TYPE
@@ -144,15 +145,28 @@ class BatchReader:
                 else:
                     break
             else:
-                log.warning("message_failed", queue=self._queue, error=repr(error), again_in_seconds=wait_seconds)
+                log.warning(
+                    "message_failed",
+                    queue=self._queue,
+                    type=message.header.properties.message_type,
+                    message_id=message.header.properties.message_id,
+                    error=repr(error),
+                    again_in_seconds=wait_seconds,
+                )
             error = None
             await asyncio.sleep(wait_seconds)
             wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
         _ack(session, message)
 
     async def _park(self, message: DeliveredMessage, error: Exception) -> None:
-        log.error("message_parked", queue=self._queue, error=repr(error))
         properties = message.header.properties
+        log.error(
+            "message_parked",
+            queue=self._queue,
+            type=properties.message_type,
+            message_id=properties.message_id,
+            error=repr(error),
+        )
         await self._publisher.publish_body(
             message.body,
             exchange="",
@@ -176,10 +190,11 @@ def _ack(session: Session, message: DeliveredMessage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One event as a reader gets it."""
+    """One event as a reader gets it. `traceparent` is its publish where that was recorded, else what caused it."""
 
     envelope: Envelope
     event: Event
+    traceparent: str | None = None
 
 
 EventHandler = Callable[[Any, Envelope], Awaitable[None]]
@@ -193,7 +208,9 @@ def parse_event(message: DeliveredMessage) -> Received | None:
         contract = EVENT_BY_TYPE.get(envelope.type)
         if contract is None:
             return None
-        return Received(envelope, contract.model_validate_json(orjson.dumps(envelope.data)))
+        carried = (message.header.properties.headers or {}).get(tracing.HEADER)
+        traceparent = carried if isinstance(carried, str) else envelope.traceparent
+        return Received(envelope, contract.model_validate_json(orjson.dumps(envelope.data)), traceparent)
     except ValidationError as exc:
         first = exc.errors()[0]
         raise Unparsable(f"event: {first['loc']}: {first['msg']}") from exc
@@ -208,9 +225,33 @@ def one_by_one(table: EventTable) -> HandleBatch:
         for message in messages:
             received = parse_event(message)
             if received is not None and (handler := table.get(type(received.event))) is not None:
-                await handler(received.event, received.envelope)
+                await _handle_in_trace(handler, received)
 
     return handle
+
+
+async def _handle_in_trace(handler: EventHandler, received: Received) -> None:
+    """Handle one event as a part of its trace, and say so in one line."""
+    began_ns = time.time_ns()
+    with _span_of(received):
+        await handler(received.event, received.envelope)
+        _tell_handled(received.envelope, began_ns)
+
+
+def tell_handled(received: Received, *, since_ns: int) -> None:
+    """Say of an event that was handled with others what `one_by_one` says of each."""
+    with _span_of(received, since_ns):
+        _tell_handled(received.envelope, since_ns)
+
+
+def _span_of(received: Received, since_ns: int | None = None) -> tracing.Span:
+    name = f"handle {received.envelope.type}"
+    return tracing.span(name, parent=received.traceparent, kind=tracing.Kind.CONSUMER, since_ns=since_ns)
+
+
+def _tell_handled(envelope: Envelope, since_ns: int) -> None:
+    ms = round((time.time_ns() - since_ns) / 1e6, 1)
+    log.info("event_handled", type=envelope.type, message_id=str(envelope.id), ms=ms)
 
 
 @asynccontextmanager

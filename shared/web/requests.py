@@ -51,7 +51,7 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         seconds = time.perf_counter() - started
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request_id
-            response.headers[tracing.ANSWER_HEADER] = span.traceparent
+            response.headers.update(tracing.answer_headers())
         SECONDS.labels(request.method, route, response.status).observe(seconds)
         _note(span, request, route, response.status)
         log.info(

@@ -59,7 +59,7 @@ class Overlap:
                 is_open.add((job.type, job.target))
                 admitted.append(job)
             told = _said(slot.job.id, slot.job.type, slot.job.cause, outcome)
-            await self._outbox.add(conn, told, cause=told.cause_id)
+            await self._outbox.add(conn, told, traceparent=slot.job.traceparent, cause=told.cause_id)
         return admitted
 
     async def run_once(self) -> int:

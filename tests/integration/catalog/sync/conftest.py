@@ -83,7 +83,7 @@ class Sync:
 
 def attempt(**fields: Any) -> Attempt:
     """The first attempt of a job."""
-    first = {"job_id": new_id(), "number": 1, "limit": 5, "cause_id": None, "caused_at": utc_now(), "traceparent": None}
+    first = {"job_id": new_id(), "number": 1, "limit": 5, "cause_id": None, "caused_at": utc_now()}
     return Attempt(**{**first, **fields})
 
 

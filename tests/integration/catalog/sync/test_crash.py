@@ -41,7 +41,7 @@ async def main(url, key, allow, source_id, run_id):
             pool=pool, outbox=outbox, vault=Vault(key), outbound=outbound, applying=applying, clock=utc_now
         )
         job = SyncInventory(source_id=UUID(source_id), run_id=UUID(run_id))
-        await runner.work(job, Attempt(new_id(), 1, 5, None, utc_now(), None))
+        await runner.work(job, Attempt(new_id(), 1, 5, None, utc_now()))
 
 asyncio.run(main(*sys.argv[1:]))
 """
