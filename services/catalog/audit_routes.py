@@ -1,15 +1,16 @@
 """HTTP edge of the audit log."""
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from services.catalog.answers import PageQuery, answer_page, position_in
-from services.catalog.audit_log import AuditLog, Deed
+from services.catalog.audit_log import AuditLog, Deed, Missing
 from services.catalog.monitoring.models import Asker
 from shared.ids import TOP
-from shared.web.audit import AboutQuery, shown_line
+from shared.web.audit import AboutQuery, LineShown, shown_line
 from shared.web.bodies import read_query
 from shared.web.identity import IDENTITY
 from shared.web.problems import REQUEST_ID
@@ -17,6 +18,20 @@ from shared.web.problems import REQUEST_ID
 
 class AuditPage(PageQuery, AboutQuery):
     """GET /api/admin/audit: everything, or what is about one object."""
+
+
+class DeedShown(LineShown):
+    """One deed, and the service that wrote it down."""
+
+    service: str
+
+
+class DeedsShown(TypedDict):
+    """A page of deeds; `missing` names services that are away, whose lines are not in it."""
+
+    items: list[DeedShown]
+    next: str | None
+    missing: Sequence[Missing]
 
 
 def routes(log: AuditLog) -> list[web.RouteDef]:
@@ -40,5 +55,5 @@ def routes(log: AuditLog) -> list[web.RouteDef]:
     return [web.get("/api/admin/audit", list_entries)]
 
 
-def _shown(deed: Deed) -> dict[str, Any]:
+def _shown(deed: Deed) -> DeedShown:
     return {**shown_line(deed.line), "service": deed.service}

@@ -1,6 +1,7 @@
 """Message edge of the catalog worker: one coroutine per job type, and per event that more than one use case hears."""
 
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -22,7 +23,8 @@ async def check_low_stock(_: CheckLowStock, __: Attempt, *, low_stock: LowStock)
 
 async def cleanup_cache(job: CleanupCache, attempt: Attempt, *, clearing: CacheClearing) -> JsonValue:
     """`cleanup-cache`: the result counts what each replica removed, and names those that did not answer."""
-    return clearing_shape(await clearing.work(job, job_id=attempt.job_id))
+    result: dict[str, Any] = {**clearing_shape(await clearing.work(job, job_id=attempt.job_id))}
+    return result
 
 
 async def sync_inventory(job: SyncInventory, attempt: Attempt, *, runner: Runner) -> JsonValue:

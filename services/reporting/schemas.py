@@ -54,8 +54,8 @@ class PeriodItem(BaseModel):
     last: Annotated[date, Field(alias="to")]
 
 
-class ReportItem(BaseModel):
-    """A report. `figures` are there once it was ready for the first time; in a list they are left out."""
+class ReportInList(BaseModel):
+    """A report without its figures."""
 
     id: UUID
     type: ReportType
@@ -67,6 +67,11 @@ class ReportItem(BaseModel):
     requested_at: datetime
     ready_at: datetime | None
     error: str | None
+
+
+class ReportItem(ReportInList):
+    """A report. `figures` are there once it was ready for the first time."""
+
     figures: DailySales | DailyMetrics | None
 
     @classmethod

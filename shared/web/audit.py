@@ -11,6 +11,7 @@ from uuid import UUID
 
 from aiohttp import web
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from shared.encoding import to_json
 from shared.errors import FieldError, InvalidInput
@@ -79,7 +80,27 @@ def audit_route(read: Read) -> web.RouteDef:
     return web.get("/api/admin/audit", show)
 
 
-def shown_line(line: Line) -> dict[str, Any]:
+class ObjectShown(TypedDict):
+    """What a deed was done to."""
+
+    kind: str
+    id: str
+
+
+class LineShown(TypedDict):
+    """One deed. `account_id` is null for what Souk did by itself."""
+
+    id: UUID
+    at: datetime
+    account_id: UUID | None
+    role: str
+    action: str
+    object: ObjectShown
+    detail: dict[str, Any]
+    request_id: str | None
+
+
+def shown_line(line: Line) -> LineShown:
     """A line as the API shows it."""
     return {
         "id": line.id,

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NotRequired
 
 import orjson
 from aiohttp import web
+from typing_extensions import TypedDict
 
 from shared.errors import (
     AppError,
@@ -40,6 +41,26 @@ _STATUS: Final[dict[type[AppError], int]] = {
 }
 
 
+class WrongField(TypedDict):
+    """One thing wrong with a request. `pointer` is a JSON pointer into the body, or names a parameter."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(TypedDict):
+    """What went wrong (RFC 9457). `type` is stable and for programs, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None
+    request_id: str | None
+    errors: NotRequired[list[WrongField]]
+
+
 def status_of(error: AppError) -> int:
     """The HTTP status of an error: that of the nearest class in the table, 500 for none."""
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
@@ -56,7 +77,7 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> web.Response:
     """A problem document as a response. `code` is stable and for programs, `detail` is for people."""
-    document: dict[str, object] = {
+    document: Problem = {
         "type": f"urn:souk:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,

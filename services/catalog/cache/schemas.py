@@ -93,8 +93,8 @@ def clearing_shape(clearing: Clearing) -> ClearingShown:
         "replicas": clearing.replicas,
         "answered": clearing.answered,
         "removed": clearing.total,
-        "by_replica": clearing.removed,
-        "missing": clearing.missing,
+        "by_replica": {name: dict(removed) for name, removed in clearing.removed.items()},
+        "missing": list(clearing.missing),
     }
 
 

@@ -21,7 +21,7 @@ HEAVY: Final = 10
 """A term of this weight or more that costs all of it leaves the status no better than degraded."""
 
 
-class Status(StrEnum):
+class HealthStatus(StrEnum):
     """The score in a word. A full loss of a heavy term is `degraded` at best, whatever the score."""
 
     EXCELLENT = "excellent"
@@ -30,8 +30,8 @@ class Status(StrEnum):
     CRITICAL = "critical"
 
 
-LEAST_SCORE: Final[Mapping[Status, int]] = MappingProxyType(
-    {Status.EXCELLENT: 96, Status.GOOD: 80, Status.DEGRADED: 50, Status.CRITICAL: 0}
+LEAST_SCORE: Final[Mapping[HealthStatus, int]] = MappingProxyType(
+    {HealthStatus.EXCELLENT: 96, HealthStatus.GOOD: 80, HealthStatus.DEGRADED: 50, HealthStatus.CRITICAL: 0}
 )
 """The least score of each status, best first."""
 
@@ -288,7 +288,7 @@ class Health:
     """The score, 0 to 100, and its terms."""
 
     score: int
-    status: Status
+    status: HealthStatus
     terms: tuple[Term, ...]
 
 
@@ -320,10 +320,10 @@ def _judged(rule: Rule, reading: Reading) -> Term:
     )
 
 
-def _status(score: int, terms: tuple[Term, ...]) -> Status:
+def _status(score: int, terms: tuple[Term, ...]) -> HealthStatus:
     status = next(status for status, least in LEAST_SCORE.items() if score >= least)
     if any(term.weight >= HEAVY and term.cost == term.weight for term in terms):
-        return status if status is Status.CRITICAL else Status.DEGRADED
+        return status if status is HealthStatus.CRITICAL else HealthStatus.DEGRADED
     return status
 
 

@@ -10,7 +10,7 @@ from services.catalog.monitoring.models import (
     RULES,
     HeardBreaker,
     Reading,
-    Status,
+    HealthStatus,
     TermName,
     Waiting,
     assess,
@@ -67,32 +67,37 @@ def test_the_weights_add_up_to_the_full_score_and_each_name_has_one_rule() -> No
 
 def test_a_quiet_healthy_system_has_it_all() -> None:
     health = assess(QUIET)
-    assert (health.score, health.status) == (100, Status.EXCELLENT)
+    assert (health.score, health.status) == (100, HealthStatus.EXCELLENT)
     assert all(term.advice is None for term in health.terms)
 
 
-FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
-    ("a slow database", {TermName.DATABASE: Reading(1200)}, 95, Status.GOOD),
-    ("a database that stands", {TermName.DATABASE: Reading(None)}, 85, Status.DEGRADED),
-    ("an event that waits a little long", {TermName.OUTBOX: Reading(11)}, 99, Status.EXCELLENT),
-    ("an event that waits half the way", {TermName.OUTBOX: Reading(65)}, 95, Status.GOOD),
-    ("an event that waits and waits", {TermName.OUTBOX: Reading(5000)}, 90, Status.DEGRADED),
-    ("the broker away", {TermName.EVENT_STREAM: stream_reading(is_live=False, is_reading=False)}, 85, Status.DEGRADED),
-    ("one type unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 1})}, 90, Status.GOOD),
-    ("two types unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 0, "c": 1})}, 80, Status.DEGRADED),
-    ("no type read", {TermName.WORKERS: workers_reading(dict.fromkeys("abcdefgh", 0))}, 80, Status.DEGRADED),
-    ("a slow jobs api", {TermName.JOBS_SERVICE: Reading(900)}, 95, Status.GOOD),
-    ("the jobs api away", dict.fromkeys(JOBS_TERMS, AWAY), 50, Status.DEGRADED),
-    ("a job that waits", {TermName.WAITING: waiting_reading([waits(3), waits(330)])}, 97, Status.EXCELLENT),
-    ("a ledger that sends nothing", {TermName.JOBS_OUTBOX: Reading(120)}, 97, Status.EXCELLENT),
-    ("the mail server away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY])}, 98, Status.EXCELLENT),
-    ("two dependencies away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY, UNTOLD])}, 96, Status.EXCELLENT),
-    ("a paused type", {TermName.PAUSED: paused_reading(["send-email"])}, 99, Status.EXCELLENT),
-    ("one letter that is no job's", {TermName.DEAD_LETTERS: Reading(1)}, 99, Status.EXCELLENT),
-    ("many letters that are no job's", {TermName.DEAD_LETTERS: Reading(1000)}, 98, Status.EXCELLENT),
-    ("the scheduler away", {TermName.SCHEDULER: Reading(None)}, 95, Status.GOOD),
-    ("caches that do not help", {TermName.CACHE: cache_reading(hits=0, misses=FEWEST_READS)}, 95, Status.GOOD),
-    ("nothing answers", dict.fromkeys(TermName, Reading(None)), 0, Status.CRITICAL),
+FAULTS: list[tuple[str, dict[TermName, Reading], int, HealthStatus]] = [
+    ("a slow database", {TermName.DATABASE: Reading(1200)}, 95, HealthStatus.GOOD),
+    ("a database that stands", {TermName.DATABASE: Reading(None)}, 85, HealthStatus.DEGRADED),
+    ("an event that waits a little long", {TermName.OUTBOX: Reading(11)}, 99, HealthStatus.EXCELLENT),
+    ("an event that waits half the way", {TermName.OUTBOX: Reading(65)}, 95, HealthStatus.GOOD),
+    ("an event that waits and waits", {TermName.OUTBOX: Reading(5000)}, 90, HealthStatus.DEGRADED),
+    (
+        "the broker away",
+        {TermName.EVENT_STREAM: stream_reading(is_live=False, is_reading=False)},
+        85,
+        HealthStatus.DEGRADED,
+    ),
+    ("one type unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 1})}, 90, HealthStatus.GOOD),
+    ("two types unread", {TermName.WORKERS: workers_reading({"a": 0, "b": 0, "c": 1})}, 80, HealthStatus.DEGRADED),
+    ("no type read", {TermName.WORKERS: workers_reading(dict.fromkeys("abcdefgh", 0))}, 80, HealthStatus.DEGRADED),
+    ("a slow jobs api", {TermName.JOBS_SERVICE: Reading(900)}, 95, HealthStatus.GOOD),
+    ("the jobs api away", dict.fromkeys(JOBS_TERMS, AWAY), 50, HealthStatus.DEGRADED),
+    ("a job that waits", {TermName.WAITING: waiting_reading([waits(3), waits(330)])}, 97, HealthStatus.EXCELLENT),
+    ("a ledger that sends nothing", {TermName.JOBS_OUTBOX: Reading(120)}, 97, HealthStatus.EXCELLENT),
+    ("the mail server away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY])}, 98, HealthStatus.EXCELLENT),
+    ("two dependencies away", {TermName.BREAKERS: breakers_reading([MAIL_AWAY, UNTOLD])}, 96, HealthStatus.EXCELLENT),
+    ("a paused type", {TermName.PAUSED: paused_reading(["send-email"])}, 99, HealthStatus.EXCELLENT),
+    ("one letter that is no job's", {TermName.DEAD_LETTERS: Reading(1)}, 99, HealthStatus.EXCELLENT),
+    ("many letters that are no job's", {TermName.DEAD_LETTERS: Reading(1000)}, 98, HealthStatus.EXCELLENT),
+    ("the scheduler away", {TermName.SCHEDULER: Reading(None)}, 95, HealthStatus.GOOD),
+    ("caches that do not help", {TermName.CACHE: cache_reading(hits=0, misses=FEWEST_READS)}, 95, HealthStatus.GOOD),
+    ("nothing answers", dict.fromkeys(TermName, Reading(None)), 0, HealthStatus.CRITICAL),
     (
         "the broker, the jobs api and the outbox",
         {
@@ -101,13 +106,13 @@ FAULTS: list[tuple[str, dict[TermName, Reading], int, Status]] = [
             TermName.OUTBOX: Reading(600),
         },
         25,
-        Status.CRITICAL,
+        HealthStatus.CRITICAL,
     ),
 ]
 
 
 @pytest.mark.parametrize(("faults", "score", "status"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
-def test_a_fault_costs_its_terms(faults: dict[TermName, Reading], score: int, status: Status) -> None:
+def test_a_fault_costs_its_terms(faults: dict[TermName, Reading], score: int, status: HealthStatus) -> None:
     health = assess({**QUIET, **faults})
     assert (health.score, health.status) == (score, status)
     assert {term.name for term in health.terms if term.cost} == set(faults)

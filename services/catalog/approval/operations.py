@@ -1,0 +1,82 @@
+"""What the addresses of approval promise."""
+
+from typing import Final
+
+from services.catalog.approval.schemas import AdminListQuery, DecisionBody, ReasonText, RejectBody, SuspendBody
+from services.catalog.products.schemas import OwnProduct
+from shared.web.operations import Answer, Group, Listed, Operation, Page
+
+_DECIDED: Final = {200: Answer(OwnProduct, "The product as it is now.")}
+
+APPROVAL: Final = Group(
+    "Approval",
+    "Admins decide about products. Of two who decide at once the first wins, the other gets 409.",
+    (
+        Operation(
+            route="GET /api/admin/products",
+            id="listProductsByStatus",
+            summary="List everybody's products of one status",
+            query=AdminListQuery,
+            answers={200: Answer(Page[OwnProduct], "A page of products, newest first.")},
+        ),
+        Operation(
+            route="GET /api/admin/products/{id}",
+            id="readAnyProduct",
+            summary="Read anybody's product",
+            answers={200: Answer(OwnProduct, "The product.")},
+            has_version=True,
+            is_conditional=True,
+        ),
+        Operation(
+            route="GET /api/admin/rejection-reasons",
+            id="listRejectionReasons",
+            summary="List the codes of reasons for a rejection",
+            answers={200: Answer(Listed[ReasonText], "All of them.")},
+        ),
+        Operation(
+            route="POST /api/admin/approve-product",
+            id="decideProduct",
+            summary="Approve or reject a product named in the body",
+            body=DecisionBody,
+            answers=_DECIDED,
+            has_version=True,
+            errors=(404, 409),
+        ),
+        Operation(
+            route="POST /api/admin/products/{id}/approve",
+            id="approveProduct",
+            summary="Approve a pending product",
+            answers=_DECIDED,
+            has_version=True,
+            errors=(409,),
+        ),
+        Operation(
+            route="POST /api/admin/products/{id}/reject",
+            id="rejectProduct",
+            summary="Reject a pending product",
+            description="The vendor is told the reasons and how to submit it again.",
+            body=RejectBody,
+            answers=_DECIDED,
+            has_version=True,
+            errors=(409,),
+        ),
+        Operation(
+            route="POST /api/admin/products/{id}/suspend",
+            id="suspendProduct",
+            summary="Take an approved product out of sight",
+            body=SuspendBody,
+            is_body_optional=True,
+            answers=_DECIDED,
+            has_version=True,
+            errors=(409,),
+        ),
+        Operation(
+            route="POST /api/admin/products/{id}/reinstate",
+            id="reinstateProduct",
+            summary="Show a suspended product again",
+            answers=_DECIDED,
+            has_version=True,
+            errors=(409,),
+        ),
+    ),
+)

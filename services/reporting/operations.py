@@ -1,0 +1,62 @@
+"""What reporting's addresses promise."""
+
+from typing import Final
+
+from pydantic import BaseModel
+
+from services.reporting.routes import ADMIN_REPORTS, VENDOR_REPORTS
+from services.reporting.schemas import (
+    AdminReportBody,
+    FileQuery,
+    ListQuery,
+    ReportInList,
+    ReportItem,
+    VendorReportBody,
+)
+from shared.web.operations import Answer, Group, Operation, Page
+
+
+def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
+    """The same for vendors, about themselves, and for admins, about anybody."""
+    return (
+        Operation(
+            route=f"GET {at}",
+            id=f"list{who}Reports",
+            summary="List reports",
+            query=ListQuery,
+            answers={200: Answer(Page[ReportInList], "A page of reports, newest first.")},
+        ),
+        Operation(
+            route=f"POST {at}",
+            id=f"request{who}Report",
+            summary="Ask for a report",
+            description="There is one report per type, scope and period: asked for again, it is made anew.",
+            body=body,
+            answers={
+                201: Answer(ReportItem, "The report; its job follows.", headers=("Location",)),
+                200: Answer(ReportItem, "It is there already.", headers=("Location",)),
+            },
+            is_creating=True,
+        ),
+        Operation(
+            route=f"GET {at}/{{id}}",
+            id=f"read{who}Report",
+            summary="Read a report with its figures",
+            answers={200: Answer(ReportItem, "The report.")},
+        ),
+        Operation(
+            route=f"GET {at}/{{id}}/file",
+            id=f"read{who}ReportFile",
+            summary="Read a report as a file",
+            query=FileQuery,
+            answers={200: Answer(str, "The file.", media_types=("text/html", "text/csv"))},
+            errors=(409,),
+        ),
+    )
+
+
+REPORTS: Final = Group(
+    "Reports",
+    "Figures of days that are over, in the vendor's own time zone.",
+    (*_reports(VENDOR_REPORTS, "Own", VendorReportBody), *_reports(ADMIN_REPORTS, "Any", AdminReportBody)),
+)
