@@ -26,6 +26,7 @@ def _submitted(event: events.ProductSubmitted) -> tuple[Order, ...]:
         "price_minor": event.price.amount_minor,
         "currency": event.price.currency,
         "round": event.round,
+        "is_change": event.is_change,
     }
     return (
         _mail("product_submitted", _ADMINS, params, priority=2),
@@ -34,7 +35,12 @@ def _submitted(event: events.ProductSubmitted) -> tuple[Order, ...]:
 
 
 def _approved(event: events.ProductApproved) -> tuple[Order, ...]:
-    params: Params = {"product_id": str(event.product_id), "title": event.title, "slug": event.slug}
+    params: Params = {
+        "product_id": str(event.product_id),
+        "title": event.title,
+        "slug": event.slug,
+        "is_change": event.is_change,
+    }
     return _told_to_vendor(event, "product_approved", params)
 
 
@@ -43,6 +49,7 @@ def _rejected(event: events.ProductRejected) -> tuple[Order, ...]:
         "product_id": str(event.product_id),
         "title": event.title,
         "reasons": [{"code": reason.code, "note": reason.note} for reason in event.reasons],
+        "is_change": event.is_change,
     }
     return _told_to_vendor(event, "product_rejected", params)
 

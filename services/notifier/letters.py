@@ -66,7 +66,10 @@ class ProductLetter(LetterParams):
 
 
 class ProductSubmittedLetter(ProductLetter):
-    """To the admins: a product waits for a decision. `round` counts how often it was asked for."""
+    """To the admins: a product waits for a decision, or (`is_change`) changes of one that is in the catalogue.
+
+    `round` counts how often it was asked for.
+    """
 
     kind = "product_submitted"
     sku: Line
@@ -74,10 +77,17 @@ class ProductSubmittedLetter(ProductLetter):
     price_minor: NonNegativeInt
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     round: Annotated[int, Field(ge=1)] = 1
+    is_change: bool = False
 
     @property
     def subject(self) -> str:
-        return f"{'Resubmitted' if self.round > 1 else 'To review'}: {_short(self.title)} by {_short(self.vendor_name)}"
+        return f"{self._occasion}: {_short(self.title)} by {_short(self.vendor_name)}"
+
+    @property
+    def _occasion(self) -> str:
+        if self.is_change:
+            return "Changes to review"
+        return "Resubmitted" if self.round > 1 else "To review"
 
     @property
     def path(self) -> str:
@@ -89,13 +99,16 @@ class ProductSubmittedLetter(ProductLetter):
 
 
 class ProductApprovedLetter(ProductLetter):
-    """To the vendor: the product is in the catalogue."""
+    """To the vendor: the product is in the catalogue, or (`is_change`) is there with its changes."""
 
     kind = "product_approved"
     slug: Line
+    is_change: bool = False
 
     @property
     def subject(self) -> str:
+        if self.is_change:
+            return f"Changes approved: {_short(self.title)}"
         return f"Approved: {_short(self.title)} is now in the catalogue"
 
     @property
@@ -115,14 +128,18 @@ class RejectionReason(_Params):
 
 
 class ProductRejectedLetter(ProductLetter):
-    """To the vendor: what to change, and how to submit it again."""
+    """To the vendor: what to change, and how to submit it again.
+
+    `is_change`: it is about changes of a product that stays in the catalogue as it is.
+    """
 
     kind = "product_rejected"
     reasons: list[RejectionReason] = []
+    is_change: bool = False
 
     @property
     def subject(self) -> str:
-        return f"Changes needed: {_short(self.title)}"
+        return f"{'Changes not approved' if self.is_change else 'Changes needed'}: {_short(self.title)}"
 
 
 class ProductSuspendedLetter(ProductLetter):

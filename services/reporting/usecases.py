@@ -65,6 +65,12 @@ class Counting:
             case events.OrderCancelled():
                 await store.add_lines(conn, _lines(event))
                 await store.add_cancellation(conn, event.order_id, event.cancelled_at)
+            case (
+                events.ProductSubmitted(is_change=True)
+                | events.ProductApproved(is_change=True)
+                | events.ProductRejected(is_change=True)
+            ):
+                pass  # products are counted, not what is changed of them
             case events.ProductSubmitted() | events.ProductApproved() | events.ProductRejected() | events.StockLow():
                 kind = FactKind(event.type)
                 await store.add_facts(conn, [Fact(envelope.id, kind, envelope.time, event.vendor_id, event.product_id)])

@@ -18,7 +18,10 @@ class ProductEvent(Event):
 
 
 class ProductSubmitted(ProductEvent):
-    """A vendor asks for approval of a product (`round` counts the times it was asked)."""
+    """A vendor asks for approval of a product (`round` counts the times it was asked).
+
+    `is_change`: the product is in the catalogue as it is, and what waits is what would be changed of it.
+    """
 
     type = "product.submitted"
     sku: Text
@@ -26,22 +29,28 @@ class ProductSubmitted(ProductEvent):
     vendor_name: Text
     price: Money
     round: PositiveInt = 1
+    is_change: bool = False
 
 
 class ProductApproved(ProductEvent):
-    """An admin let the product into the catalogue."""
+    """An admin let the product into the catalogue, or (`is_change`) what its vendor would change of it."""
 
     type = "product.approved"
     title: Text
     slug: Text
+    is_change: bool = False
 
 
 class ProductRejected(ProductEvent):
-    """An admin turned the product down; the vendor may change and resubmit it."""
+    """An admin turned the product down; the vendor may change and resubmit it.
+
+    `is_change`: only what would be changed of it; the product stays in the catalogue as it is.
+    """
 
     type = "product.rejected"
     title: Text
     reasons: tuple[Reason, ...]
+    is_change: bool = False
 
 
 class ProductChanged(ProductEvent):

@@ -34,6 +34,22 @@ SUBMITTED: dict[str, object] = {
 CASES: dict[str, tuple[str, dict[str, object], Contact]] = {
     "product_submitted": ("product_submitted", SUBMITTED, ADMIN),
     "product_resubmitted": ("product_submitted", {**SUBMITTED, "round": 2}, ADMIN),
+    "change_submitted": ("product_submitted", {**SUBMITTED, "round": 2, "is_change": True}, ADMIN),
+    "change_approved": (
+        "product_approved",
+        {"product_id": PRODUCT, "title": SUBMITTED["title"], "slug": "hand-thrown-stoneware-bowl", "is_change": True},
+        VENDOR,
+    ),
+    "change_rejected": (
+        "product_rejected",
+        {
+            "product_id": PRODUCT,
+            "title": SUBMITTED["title"],
+            "reasons": [{"code": "title", "note": "Please name the maker."}],
+            "is_change": True,
+        },
+        VENDOR,
+    ),
     "product_approved": (
         "product_approved",
         {"product_id": PRODUCT, "title": SUBMITTED["title"], "slug": "hand-thrown-stoneware-bowl"},
