@@ -44,6 +44,6 @@ async def opened(request: web.Request, greeting: bytes) -> tuple[web.StreamRespo
     response.force_close()
     await response.prepare(request)
     await response.write(greeting)
-    if not isinstance(request.transport, asyncio.Transport):
+    if request.transport is None:
         raise ConnectionResetError("the client is gone")
     return response, Wire(request.transport, is_chunked=request.version >= HttpVersion11)
