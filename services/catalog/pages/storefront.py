@@ -34,7 +34,7 @@ from shared.web.bodies import pointed
 
 A_PAGE: Final = 48
 ON_HOME: Final = 12
-BESIDE: Final = 5
+BESIDE: Final = 6
 SUGGESTED: Final = 8
 FEWEST_LETTERS: Final = 2
 
