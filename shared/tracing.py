@@ -136,9 +136,9 @@ def cause_of(event_type: str) -> str:
     return alone.traceparent
 
 
-def is_sampled(traceparent: str) -> bool:
+def is_sampled(traceparent: str | None) -> bool:
     """Whether whoever sent this records its trace."""
-    return _FORM.fullmatch(traceparent) is not None and bool(int(traceparent[-2:], 16) & 1)
+    return traceparent is not None and bool(_FORM.fullmatch(traceparent)) and bool(int(traceparent[-2:], 16) & 1)
 
 
 def trace_id_of(traceparent: str | None) -> str | None:

@@ -43,11 +43,15 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     resource = request.match_info.route.resource
     route = "unknown" if resource is None else resource.canonical
     started, parent = time.perf_counter(), request.headers.get(tracing.HEADER)
+    redirect: web.HTTPException | None = None
     with (
         bound_contextvars(request_id=request_id),
         tracing.span(f"{request.method} {route}", parent=parent, kind=tracing.Kind.SERVER) as span,
     ):
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except web.HTTPException as exc:  # aiohttp wants redirects raised: an answer like another
+            response = redirect = exc
         seconds = time.perf_counter() - started
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request_id
@@ -62,6 +66,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
             status=response.status,
             ms=round(seconds * 1000, 1),
         )
+    if redirect is not None:
+        raise redirect
     return response
 
 

@@ -12,6 +12,8 @@ from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import Answer
 from services.catalog.cache.readthrough import ReadThrough
 from shared.ids import new_id
+from shared.tracing import HEADER as TRACE_HEADER
+from shared.tracing import is_sampled
 from shared.web.requests import REQUEST_ID_HEADER, SECONDS, acceptable_id
 from shared.web.server import SERVER_NAME, Shortcut
 
@@ -35,6 +37,7 @@ def cached_reads(caches: Caches, find: Find = ReadThrough.known) -> Shortcut:
     """Answer public reads that `find` finds in the caches, before anything else is done: no routing, no log line.
 
     They count in the metrics of their routes, and as hits. Their request ids are short: nothing is logged under them.
+    A read that its caller records (`traceparent` with the sampled flag) goes the long way, with a line and a trace.
     """
     by_folder: Mapping[str, tuple[ReadThrough, str]] = {
         "/api/products": (caches.product, "/api/products/{id}"),
@@ -49,7 +52,7 @@ def cached_reads(caches: Caches, find: Find = ReadThrough.known) -> Shortcut:
     prefix, numbers, clock = f"c{new_id().hex[-12:]}-", count(1), time.perf_counter
 
     def shortcut(request: web.BaseRequest) -> web.Response | None:
-        if request.method != "GET":
+        if request.method != "GET" or is_sampled(request.headers.get(TRACE_HEADER)):
             return None
         started, path = clock(), request.raw_path
         folder, _, key = path.rpartition("/")
