@@ -3,18 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
 from shared.web.problems import problem, problem_for_http, problem_middleware
+from shared.web.receiving import ReceiveLimits, Receiving, receiving
 from shared.web.requests import request_middleware
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 SERVER_NAME: Final = "souk"
+LIMITS: Final = ReceiveLimits()
+BACKLOG: Final = 1024
+"""Connections the kernel keeps for us until we take them."""
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Shortcut = Callable[[web.BaseRequest], web.Response | None]
 SHORTCUT: Final = web.AppKey[Shortcut]("shortcut")
 """Answers what it can before routing and middlewares, or says None. It names, counts and times such a request itself,
@@ -38,7 +45,49 @@ async def _name_server(_: web.Request, response: web.StreamResponse) -> None:
 
 
 class _ProblemHandler(RequestHandler):
-    """Answers what the parser refuses, which no middleware sees."""
+    """Answers what the parser refuses, which no middleware sees, and waits for no client for ever."""
+
+    __slots__ = ("_receiving",)
+
+    def __init__(self, manager: web.Server, *, receiving: Receiving, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._receiving = receiving
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, or send it away when there are too many."""
+        super().connection_made(transport)
+        if self._manager is not None and len(self._manager._connections) > self._receiving.max_connections:
+            self._hang_up(503, "There are too many connections.", code="too_many_connections")
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and remember where in a request the client is."""
+        super().data_received(data)
+        if self._messages:
+            self._receiving.has_head(self, self._messages[-1][1])
+        elif self._current_request is not None:
+            self._receiving.has_head(self, self._current_request.content)
+        elif data and not self._force_close:
+            self._receiving.has_part_of_head(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget it."""
+        self._receiving.is_gone(self)
+        super().connection_lost(exc)
+
+    def head_is_late(self) -> None:
+        """Answer 408 and hang up."""
+        self._hang_up(408, "The request's head did not come in time.", code="request_timeout")
+
+    def body_is_late(self, body: StreamReader) -> None:
+        """Let whoever reads the body answer 408; bytes that we do not take from the client are not its fault."""
+        if not self._reading_paused:
+            body.set_exception(web.HTTPRequestTimeout())
+
+    def _hang_up(self, status: int, detail: str, *, code: str) -> None:
+        """Say why outside of any request, and close."""
+        if self.transport is not None:
+            self.transport.write(_bare_answer(status, detail, code=code))
+        self.force_close()
 
     def handle_error(
         self,
@@ -64,19 +113,33 @@ class _ProblemHandler(RequestHandler):
         """
         if isinstance(resp, web.HTTPException) and resp.status >= 400:
             resp = problem_for_http(resp, request)
-        if not resp.prepared and request.content.exception() is not None:
-            resp.force_close()
+        if request.content.exception() is not None:
+            self._lingering_time = 0.0  # there is no rest to wait for
+            if not resp.prepared:
+                resp.force_close()
         return super().finish_response(request, resp, start_time)
 
 
+def _bare_answer(status: int, detail: str, *, code: str) -> bytes:
+    """A problem document with its head, for a connection that has no request to answer."""
+    answer = problem(status, detail, code=code, request_id=None)
+    assert isinstance(answer.body, bytes)
+    head = {**answer.headers, "Content-Length": str(len(answer.body)), "Connection": "close", "Server": SERVER_NAME}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        head["Retry-After"] = "1"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    return f"HTTP/1.1 {status} {answer.reason}\r\n{lines}\r\n".encode() + answer.body
+
+
 class _ProblemServer(web.Server):
-    """aiohttp's server with our handler of parser errors."""
+    """aiohttp's server with our handler of connections."""
+
+    def __init__(self, handler: Handle, *, receiving: Receiving, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._receiving = receiving
 
     def __call__(self) -> Any:
-        return _ProblemHandler(self, loop=self._loop, **self._kwargs)
-
-
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+        return _ProblemHandler(self, receiving=self._receiving, loop=self._loop, **self._kwargs)
 
 
 def _shortened(handle: Handle, shortcut: Shortcut) -> Handle:
@@ -88,11 +151,16 @@ def _shortened(handle: Handle, shortcut: Shortcut) -> Handle:
 
 
 class _Runner(web.AppRunner):
+    def __init__(self, app: web.Application, receiving: Receiving, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._receiving = receiving
+
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         shortcut = self.app.get(SHORTCUT)
         return _ProblemServer(
             server.request_handler if shortcut is None else _shortened(server.request_handler, shortcut),
+            receiving=self._receiving,
             request_factory=server.request_factory,
             loop=asyncio.get_running_loop(),
             **server._kwargs,
@@ -100,12 +168,15 @@ class _Runner(web.AppRunner):
 
 
 @asynccontextmanager
-async def serving(app: web.Application, *, host: str, port: int, grace_seconds: float = 10.0) -> AsyncIterator[int]:
+async def serving(
+    app: web.Application, *, host: str, port: int, grace_seconds: float = 10.0, limits: ReceiveLimits = LIMITS
+) -> AsyncIterator[int]:
     """Serve while the block runs; yields the port. At the end, requests in hand get `grace_seconds`."""
-    runner = _Runner(app, shutdown_timeout=grace_seconds, keepalive_timeout=75)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port, backlog=1024, reuse_port=False).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    async with receiving(limits) as kept:
+        runner = _Runner(app, kept, shutdown_timeout=grace_seconds, keepalive_timeout=limits.idle_seconds)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_port=False).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()

@@ -18,7 +18,8 @@ from services.catalog.gateway import open_app
 from services.catalog.seed import SeededAccounts, seed_accounts
 from services.catalog.settings import GatewaySettings
 from shared.db.pool import Pool, open_pool
-from shared.web.server import serving
+from shared.web.receiving import ReceiveLimits
+from shared.web.server import LIMITS, serving
 from tests.servers import Database
 
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -68,7 +69,15 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 
 
 @pytest.fixture
-async def gateway(gateway_settings: GatewaySettings, pool: Pool) -> AsyncIterator[Gateway]:
+def receive_limits() -> ReceiveLimits:
+    """How long clients may take; override it where a test does not want to wait."""
+    return LIMITS
+
+
+@pytest.fixture
+async def gateway(
+    gateway_settings: GatewaySettings, pool: Pool, receive_limits: ReceiveLimits
+) -> AsyncIterator[Gateway]:
     """A gateway with one admin, one operator, one channel and three vendors."""
     kept: dict[str, str] = {}
     url = gateway_settings.catalog_database_url.get_secret_value()
@@ -77,7 +86,9 @@ async def gateway(gateway_settings: GatewaySettings, pool: Pool) -> AsyncIterato
     )
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(gateway_settings, pool))
-        port = await stack.enter_async_context(serving(app, host="127.0.0.1", port=0, grace_seconds=0.5))
+        port = await stack.enter_async_context(
+            serving(app, host="127.0.0.1", port=0, grace_seconds=0.5, limits=receive_limits)
+        )
         yield Gateway(f"http://127.0.0.1:{port}", accounts, gateway_settings, pool)
 
 
