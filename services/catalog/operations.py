@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from services.catalog.accounts.operations import ACCOUNTS
 from services.catalog.approval.operations import APPROVAL
 from services.catalog.audit_operations import AUDIT
 from services.catalog.cache.operations import CACHES
@@ -12,6 +13,7 @@ from services.catalog.inventory.operations import INVENTORY
 from services.catalog.monitoring.operations import MONITORING
 from services.catalog.orders.operations import ORDERS
 from services.catalog.products.operations import CATALOGUE, PRODUCTS
+from services.catalog.realtime.operations import FEEDS
 from services.catalog.sync.operations import SOURCES
 from services.catalog.vendors.operations import VENDORS
 from shared.web.operations import Group
@@ -20,12 +22,14 @@ GROUPS: Final[Sequence[Group]] = (
     CATALOGUE,
     CATEGORIES,
     VENDORS,
+    ACCOUNTS,
     PRODUCTS,
     PICTURES,
     APPROVAL,
     INVENTORY,
     SOURCES,
     ORDERS,
+    FEEDS,
     CACHES,
     MONITORING,
     AUDIT,

@@ -11,6 +11,8 @@ from services.catalog.accounts.models import Scope
 from services.catalog.accounts.schemas import (
     ContactsQuery,
     NewApiKey,
+    NewApiKeyShown,
+    OwnAccount,
     ProfileChange,
     shown_account,
     shown_key,
@@ -44,7 +46,7 @@ class AccountRoutes:
 
     async def me(self, request: web.Request) -> web.Response:
         account = await self.profiles.read(request[IDENTITY].account_id)
-        shown = shown_account(account) | {"csrf_token": request[CALLER].csrf_token}
+        shown: OwnAccount = {**shown_account(account), "csrf_token": request[CALLER].csrf_token}
         return answer(shown, etag=str(account.version), headers=NEVER_STORED)
 
     async def change_me(self, request: web.Request) -> web.Response:
@@ -75,11 +77,8 @@ class AccountRoutes:
         key, text = await self.api_keys.create(
             actor_of(request), name=body.name, scope=Scope(body.scope), expires_at=body.expires_at, once=once
         )
-        return answer(
-            shown_key(key) | {"api_key": None if text is None else str(text)},
-            status=201,
-            headers=NEVER_STORED | (REPLAYED if text is None else {}),
-        )
+        shown: NewApiKeyShown = {**shown_key(key), "api_key": None if text is None else str(text)}
+        return answer(shown, status=201, headers=NEVER_STORED | (REPLAYED if text is None else {}))
 
     async def revoke_key(self, request: web.Request) -> web.Response:
         await self.api_keys.revoke(actor_of(request), uuid_in_path(request))

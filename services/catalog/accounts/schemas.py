@@ -1,7 +1,7 @@
 """Bodies and answers of accounts."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import EmailStr, StringConstraints, model_validator
@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from services.catalog.accounts.models import Account, ApiKey, Scope, Session
 from shared.web.bodies import ONE_LINE, Body, Moment, Query
+from shared.web.identity import Role
 
 Email = Annotated[EmailStr, StringConstraints(max_length=254)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), ONE_LINE]
@@ -53,7 +54,49 @@ class ContactsQuery(Query):
         return self
 
 
-def shown_account(account: Account) -> dict[str, Any]:
+class AccountShown(TypedDict):
+    """An account as its owner sees it."""
+
+    id: UUID
+    email: str | None
+    name: str
+    role: Role
+    vendor_id: UUID | None
+    version: int
+
+
+class OwnAccount(AccountShown):
+    """Who asks. `csrf_token` is the session's; null for an API key, which needs none."""
+
+    csrf_token: str | None
+
+
+class SignedIn(TypedDict):
+    """Who has signed in, and the token that their pages send in `X-CSRF-Token`."""
+
+    account: AccountShown
+    csrf_token: str
+
+
+class ApiKeyShown(TypedDict):
+    """A key without its secret; `prefix` tells it from others."""
+
+    id: UUID
+    name: str
+    prefix: str
+    scope: Scope
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+class NewApiKeyShown(ApiKeyShown):
+    """A key with all of its text in `api_key`, told this once; null in a replay."""
+
+    api_key: str | None
+
+
+def shown_account(account: Account) -> AccountShown:
     """An account as its owner sees it."""
     return {
         "id": account.id,
@@ -65,7 +108,7 @@ def shown_account(account: Account) -> dict[str, Any]:
     }
 
 
-def shown_key(key: ApiKey) -> dict[str, Any]:
+def shown_key(key: ApiKey) -> ApiKeyShown:
     """A key without its secret."""
     return {
         "id": key.id,

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from services.catalog.access import CALLER, SESSION_COOKIE, actor_of
 from services.catalog.accounts.cookies import Cookies, origin_of
-from services.catalog.accounts.schemas import Login, shown_account, shown_session
+from services.catalog.accounts.schemas import Login, SignedIn, shown_account, shown_session
 from services.catalog.accounts.sessions import Sessions
 from services.catalog.answers import NEVER_STORED, PageQuery, answer, answer_page, position_in, uuid_in_path
 from shared.ids import TOP
@@ -38,7 +38,7 @@ class SessionRoutes:
         body = await read_body(request, Login)
         attempt = self.cookies.attempt(request, body.email)
         session = await self.sessions.sign_in(attempt, body.password, origin=origin_of(request))
-        shown = {"account": shown_account(session.account), "csrf_token": session.csrf_token}
+        shown: SignedIn = {"account": shown_account(session.account), "csrf_token": session.csrf_token}
         response = answer(shown, headers=NEVER_STORED)
         self.cookies.give(response, session)
         return response

@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.answers import PageQuery, answer, answer_page, answer_unless_known, position_in, uuid_in_path
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.sync.pushes import Pushes, Signed
 from services.catalog.sync.schemas import (
@@ -76,7 +76,7 @@ class SyncRoutes:
     async def show(self, request: web.Request) -> web.Response:
         """`GET /api/vendor/sync-sources/{id}`."""
         source = await self.sources.one(actor_of(request), uuid_in_path(request))
-        return answer(source_shape(source), etag=str(source.version))
+        return answer_unless_known(request, source_shape(source), etag=str(source.version))
 
     async def change(self, request: web.Request) -> web.Response:
         """`PATCH /api/vendor/sync-sources/{id}`."""

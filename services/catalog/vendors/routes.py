@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import answer, answer_page, position_in, uuid_in_path
+from services.catalog.answers import answer, answer_page, answer_unless_known, position_in, uuid_in_path
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import ABSENT, Answer, Loaded, vendor_row
 from services.catalog.cache.responses import respond
@@ -82,7 +82,8 @@ class VendorRoutes:
         return _answer(vendor, status=201, **place, **({} if is_new else REPLAYED))
 
     async def read(self, request: web.Request) -> web.Response:
-        return _answer(await self.vendors.read(uuid_in_path(request)))
+        vendor = await self.vendors.read(uuid_in_path(request))
+        return answer_unless_known(request, shown_to_admins(vendor), etag=str(vendor.version))
 
     async def change(self, request: web.Request) -> web.Response:
         expected = expected_version(request)
