@@ -112,6 +112,7 @@ class _Running:
     started_at: datetime
     clock: float
     ends_at: float
+    traceparent: str | None
     is_told: bool = False
     is_over_limit: bool = False
 
@@ -442,7 +443,7 @@ class WorkConsumer:
             progressed=partial(self._note_progress, item),
         )
         limit_seconds = delivery.timeout_ms / 1000
-        running = _Running(delivery, task, started_at, clock, clock + limit_seconds)
+        running = _Running(delivery, task, started_at, clock, clock + limit_seconds, tracing.current())
         self._running.add(running)
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look)
@@ -477,13 +478,14 @@ class WorkConsumer:
         for running in self._running:
             if not running.is_told and now - running.clock >= STARTED_AFTER_SECONDS:
                 running.is_told = True
-                self._report_started(running.delivery, running.started_at)
+                self._report_started(running)
             if not running.is_over_limit and now >= running.ends_at:
                 running.is_over_limit = True
                 running.task.cancel()
         self._watch = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look) if self._running else None
 
-    def _report_started(self, delivery: JobMessage, started_at: datetime) -> None:
+    def _report_started(self, running: _Running) -> None:
+        delivery = running.delivery
         report = AttemptReport(
             job_id=delivery.envelope.id,
             job_type=self._work.type,
@@ -491,8 +493,8 @@ class WorkConsumer:
             fence=delivery.fence,
             outcome=Outcome.STARTED,
             worker=self._reporter.worker,
-            started_at=started_at,
-            traceparent=delivery.envelope.traceparent,
+            started_at=running.started_at,
+            traceparent=running.traceparent,
         )
         self._reporter.submit(report, _nobody_waits)
 
