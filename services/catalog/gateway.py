@@ -24,18 +24,23 @@ from services.catalog.cache import store as cache_store
 from services.catalog.cache.caches import Caches, HeardOutbox, dropping_middleware
 from services.catalog.cache.epochs import StoredEpochs
 from services.catalog.cache.floors import Rows
-from services.catalog.cache.readthrough import Liveness
+from services.catalog.cache.readthrough import Liveness, ReadThrough
 from services.catalog.cache.replica import CacheReplica, reporting
 from services.catalog.cache.responses import cached_reads
 from services.catalog.cache.routes import CacheRoutes
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.categories.routes import routes as category_routes
+from services.catalog.clients import Clients
 from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
 from services.catalog.images.routes import ImageRoutes
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.routes import InventoryRoutes
 from services.catalog.inventory.usecases import Inventory
+from services.catalog.limits.edge import Limits, limited, limits_middleware, tell_limits
+from services.catalog.limits.models import Cost, Policy
+from services.catalog.limits.pressure import NoPressure, Pressure, watching
+from services.catalog.limits.shedding import shedding_middleware
 from services.catalog.monitoring.figures import HealthFigures
 from services.catalog.monitoring.neighbours import Neighbours
 from services.catalog.monitoring.routes import MONITORING
@@ -94,8 +99,9 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         replica = CacheReplica(pool=pool, caches=caches)
         feeds = LiveFeeds(stream)
         stream.tell(caches, replica, feeds)
+        watch = await stack.enter_async_context(watching(pool))
         app = await stack.enter_async_context(
-            open_app(settings, pool, caches=caches, replica=replica, stream=stream, feeds=feeds)
+            open_app(settings, pool, caches=caches, replica=replica, stream=stream, feeds=feeds, pressure=watch)
         )
         await stack.enter_async_context(background(stream.run(), name="event stream"))
         await stack.enter_async_context(reporting(replica, caches))
@@ -119,11 +125,12 @@ async def open_app(
     replica: CacheReplica | None = None,
     stream: EventStream | None = None,
     feeds: LiveFeeds | None = None,
+    pressure: Pressure | None = None,
 ) -> AsyncIterator[web.Application]:
     """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row.
 
     Without `caches` it has some that hear of nothing and therefore check every hit. `stream` is what monitoring tells.
-    Without `feeds` it has some on which nothing happens.
+    Without `feeds` it has some on which nothing happens, and without `pressure` it never refuses what is too much.
     """
     caches = caches or open_caches(pool)
     feeds = feeds or LiveFeeds(NoStream())
@@ -147,15 +154,19 @@ async def open_app(
             upstreams=upstreams,
         )
         view = open_view(settings, parts)
+        limits = _limits(settings, pool)
 
         app = new_app(
             middlewares=[
                 page_middleware(view),
+                shedding_middleware(pressure or NoPressure(), in_need=cached_reads(caches, ReadThrough.last)),
+                limits_middleware(limits),
                 access_middleware(callers, catalog_key=catalog_key),
                 dropping_middleware(caches),
             ]
         )
-        app[SHORTCUT] = cached_reads(caches)
+        app.on_response_prepare.append(tell_limits)
+        app[SHORTCUT] = limited(cached_reads(caches), limits)
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
@@ -184,6 +195,20 @@ async def open_app(
 async def _end(feeds: LiveFeeds, _: web.Application) -> None:
     """Feeds would keep their requests open for as long as they may."""
     feeds.close()
+
+
+def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
+    quotas = {
+        Cost.CACHED: settings.limit_cached_per_minute,
+        Cost.READ: settings.limit_read_per_minute,
+        Cost.SEARCH: settings.limit_search_per_minute,
+        Cost.WRITE: settings.limit_write_per_minute,
+        Cost.UPLOAD: settings.limit_upload_per_minute,
+        Cost.REPORT: settings.limit_report_per_minute,
+        Cost.AUTH: settings.limit_auth_per_minute,
+    }
+    policies = [Policy(cost, quota) for cost, quota in quotas.items()]
+    return Limits(policies, pool=pool, clients=Clients(settings.trusted_proxies))
 
 
 def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:

@@ -6,6 +6,7 @@ from services.catalog import idempotency
 from services.catalog.accounts import attempts, sessions_store
 from services.catalog.cache import store as caches
 from services.catalog.inventory.store import prune_adjustments
+from services.catalog.limits import store as shares
 from services.catalog.sync import runs_store
 from shared.db.pool import Pool, connection
 
@@ -18,7 +19,7 @@ class Housekeeping:
 
     async def run_once(self) -> None:
         """Forget yesterday's idempotency keys and what they kept, sessions that are over, sign-ins that failed long
-        ago, replicas that are gone, and old runs of stock sources."""
+        ago, replicas that are gone, old runs of stock sources, and shares that are whole."""
         async with connection(self.pool) as conn:
             await idempotency.prune(conn)
             await sessions_store.prune(conn)
@@ -26,3 +27,4 @@ class Housekeeping:
             await caches.prune(conn)
             await prune_adjustments(conn)
             await runs_store.prune(conn)
+            await shares.prune(conn)

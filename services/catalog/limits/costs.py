@@ -10,7 +10,10 @@ from services.catalog.limits.models import Cost
 COSTS: Final[Mapping[tuple[str, str], Cost]] = MappingProxyType(
     {
         ("POST", "/api/auth/login"): Cost.AUTH,
+        ("POST", "/login"): Cost.AUTH,
         ("GET", "/api/products"): Cost.SEARCH,
+        ("GET", "/products"): Cost.SEARCH,
+        ("GET", "/products/suggestions"): Cost.SEARCH,
         ("GET", "/api/vendor/products"): Cost.SEARCH,
         ("GET", "/api/admin/products"): Cost.SEARCH,
         ("GET", "/api/admin/vendors"): Cost.SEARCH,
