@@ -95,6 +95,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         # approval
         ("GET", "/api/admin/products"): ADMIN,
         ("GET", "/api/admin/products/{id}"): ADMIN,
+        ("GET", "/api/admin/proposals"): ADMIN,
         ("GET", "/api/admin/rejection-reasons"): ADMIN,
         ("POST", "/api/admin/approve-product"): ADMIN,
         ("POST", "/api/admin/products/{id}/approve"): ADMIN,

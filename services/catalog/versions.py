@@ -16,6 +16,11 @@ class VersionMismatch(Stale):
     code = "version_mismatch"
 
 
+def version_looked_at(request: web.Request) -> int | None:
+    """The row's version in `If-Match` where giving it is up to the caller. Raises `VersionMismatch`."""
+    return expected_version(request) if "If-Match" in request.headers else None
+
+
 def expected_version(request: web.Request) -> int:
     """The row's version in `If-Match`: the first part of an ETag, since a product's tells of its stock and vendor too.
 

@@ -1,10 +1,22 @@
 """What the addresses of approval promise."""
 
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import BaseModel, Field
+
+from services.catalog.answers import PageQuery
 from services.catalog.approval.schemas import AdminListQuery, DecisionBody, ReasonText, RejectBody, SuspendBody
 from services.catalog.products.schemas import OwnProduct
 from shared.web.operations import Answer, Group, Listed, Operation, Page
+
+
+class LookedAt(BaseModel):
+    """What a decision is about."""
+
+    version: Annotated[
+        str | None, Field(alias="If-Match", description="The ETag of what you looked at; another one by now is 412.")
+    ] = None
+
 
 _DECIDED: Final = {200: Answer(OwnProduct, "The product as it is now.")}
 
@@ -28,6 +40,14 @@ APPROVAL: Final = Group(
             is_conditional=True,
         ),
         Operation(
+            route="GET /api/admin/proposals",
+            id="listProposals",
+            summary="List what vendors would change of approved products",
+            description="Each product as it is, with how it would be in `proposed`.",
+            query=PageQuery,
+            answers={200: Answer(Page[OwnProduct], "A page of products, what was proposed last first.")},
+        ),
+        Operation(
             route="GET /api/admin/rejection-reasons",
             id="listRejectionReasons",
             summary="List the codes of reasons for a rejection",
@@ -37,28 +57,32 @@ APPROVAL: Final = Group(
             route="POST /api/admin/approve-product",
             id="decideProduct",
             summary="Approve or reject a product named in the body",
+            headers=LookedAt,
             body=DecisionBody,
             answers=_DECIDED,
             has_version=True,
-            errors=(404, 409),
+            errors=(404, 409, 412),
         ),
         Operation(
             route="POST /api/admin/products/{id}/approve",
             id="approveProduct",
-            summary="Approve a pending product",
+            summary="Approve a pending product, or what is proposed of an approved one",
+            description="A proposal that was changed since it was announced is approved with `If-Match` only.",
+            headers=LookedAt,
             answers=_DECIDED,
             has_version=True,
-            errors=(409,),
+            errors=(409, 412),
         ),
         Operation(
             route="POST /api/admin/products/{id}/reject",
             id="rejectProduct",
-            summary="Reject a pending product",
-            description="The vendor is told the reasons and how to submit it again.",
+            summary="Reject a pending product, or what is proposed of an approved one",
+            description="The vendor is told why and how to submit it again. An approved product stays as it is.",
+            headers=LookedAt,
             body=RejectBody,
             answers=_DECIDED,
             has_version=True,
-            errors=(409,),
+            errors=(409, 412),
         ),
         Operation(
             route="POST /api/admin/products/{id}/suspend",

@@ -22,6 +22,8 @@ class NewPicture:
     position: int
     alt: str
     source: str
+    is_proposed: bool = False
+    """Whether an admin decides before the public sees it."""
 
     def added(self, vendor_id: UUID, *, round_: int = 1) -> ImageAdded:
         """The event that asks for the renditions."""

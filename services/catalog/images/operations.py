@@ -8,7 +8,8 @@ from shared.web.operations import Answer, Group, Operation
 
 PICTURES: Final = Group(
     "Pictures",
-    "Pictures of a vendor's products. Renditions are made by jobs; a picture is shown once it has them.",
+    "Pictures of a vendor's products. Renditions are made by jobs; a picture is shown once it has them. Those of an "
+    "approved product come and go with what is proposed of it.",
     (
         Operation(
             route="POST /api/vendor/products/{id}/images",

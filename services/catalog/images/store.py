@@ -10,19 +10,29 @@ from shared.db.pool import Connection
 
 INSERT: Final = """
     -- Pictures that wait for their renditions, each with the event that asks for them.
-    INSERT INTO catalog.images (id, product_id, position, alt, source, status, asked_by)
-    SELECT id, product_id, position, alt, source, 'pending', asked_by
-    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::uuid[])
-        AS i (id, product_id, position, alt, source, asked_by)
+    INSERT INTO catalog.images (id, product_id, position, alt, source, status, asked_by, proposed)
+    SELECT id, product_id, position, alt, source, 'pending', asked_by, CASE WHEN is_proposed THEN 'add' END
+    FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::uuid[], $7::bool[])
+        AS i (id, product_id, position, alt, source, asked_by, is_proposed)
 """
 PLACES: Final = """
-    -- How many pictures a product has, and the first position behind them.
-    SELECT count(*)::int AS pictures, coalesce(max(position) + 1, 0)::int AS next FROM catalog.images
+    -- How many pictures a product has (with its proposal), and the first position behind them.
+    SELECT count(*) FILTER (WHERE proposed IS DISTINCT FROM 'remove')::int AS pictures,
+           coalesce(max(position) + 1, 0)::int AS next
+    FROM catalog.images
     WHERE product_id = $1
 """
 DELETE: Final = """
     -- Remove a picture; its files stay, other products may show the same ones.
     DELETE FROM catalog.images WHERE id = $1 AND product_id = $2 RETURNING id
+"""
+DELETE_PROPOSED: Final = """
+    -- Remove a picture that was only proposed.
+    DELETE FROM catalog.images WHERE id = $1 AND product_id = $2 AND proposed = 'add' RETURNING id
+"""
+PROPOSE_REMOVAL: Final = """
+    -- A live picture is to go; no row back if that is proposed already.
+    UPDATE catalog.images SET proposed = 'remove' WHERE id = $1 AND product_id = $2 AND proposed IS NULL RETURNING id
 """
 FOR_RETRY: Final = """
     -- A picture as it is, held until the transaction ends.
@@ -101,6 +111,7 @@ async def insert(conn: Connection, pictures: Sequence[NewPicture], asked_by: Seq
         [picture.alt for picture in pictures],
         [picture.source for picture in pictures],
         asked_by,
+        [picture.is_proposed for picture in pictures],
     )
 
 
@@ -114,6 +125,13 @@ async def places(conn: Connection, product_id: UUID) -> tuple[int, int]:
 async def delete(conn: Connection, image_id: UUID, product_id: UUID) -> bool:
     """Remove a picture; False when the product has no such one."""
     return await conn.fetchval(DELETE, image_id, product_id) is not None
+
+
+async def propose_removal(conn: Connection, image_id: UUID, product_id: UUID) -> bool:
+    """Let a live picture go with the product's proposal, or a proposed one at once; False when there is no such one."""
+    if await conn.fetchval(DELETE_PROPOSED, image_id, product_id) is not None:
+        return True
+    return await conn.fetchval(PROPOSE_REMOVAL, image_id, product_id) is not None
 
 
 async def for_retry(conn: Connection, image_id: UUID, product_id: UUID) -> AskedAgain | None:

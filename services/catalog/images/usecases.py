@@ -13,6 +13,7 @@ from services.catalog.products import store as products
 from services.catalog.products.errors import ContentClosed, ProductNotFound
 from services.catalog.products.models import MAX_PICTURES, PICTURES_OPEN, PictureStatus, Product, Status
 from services.catalog.products.store import Touched
+from services.catalog.proposals.usecases import propose
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import ImageFailed, ImageProcessed, JobFailed, ProductChanged
 from shared.contracts.jobs import ProcessImage
@@ -41,11 +42,11 @@ class Images:
     inbox: Inbox
 
     async def add(self, actor: Actor, product_id: UUID, *, source: str, alt: str, once: OnceKey | None = None) -> Added:
-        """Give a product one more picture and ask for its renditions.
+        """Give a product one more picture and ask for its renditions; an approved one as a proposal.
 
         An upload is stored before this: a crash in between leaves a file nobody refers to, named by its content, so
-        that the same upload finds it again. Raises `ProductNotFound`, `ContentClosed`, `TooManyPictures`, and what
-        `made_before` raises.
+        that the same upload finds it again. Raises `ProductNotFound`, `ContentClosed`, `TooManyPictures`,
+        `VendorNotActive`, and what `made_before` raises.
         """
         async with transaction(self.pool) as conn:
             if (known := await made_before(conn, once)) is not None:
@@ -54,25 +55,33 @@ class Images:
             count, position = await store.places(conn, product_id)
             if count >= MAX_PICTURES:
                 raise TooManyPictures
-            picture = NewPicture(new_id(), product_id, position, alt, source)
+            picture = NewPicture(new_id(), product_id, position, alt, source, is_proposed=touched.is_approved)
             ids = await self.outbox.add(conn, picture.added(touched.vendor_id), _changed(product_id, touched))
             await store.insert(conn, [picture], ids[:1])
             await audit.record(
                 conn, actor, "image.added", kind="product", object_id=product_id, image_id=str(picture.id)
             )
+            if touched.is_approved:
+                await propose(conn, self.outbox, actor, await _read(conn, product_id))
             await keep(conn, once, picture.id)
             return Added(await _read(conn, product_id), picture.id, is_new=True)
 
     async def delete(self, actor: Actor, product_id: UUID, image_id: UUID) -> Product:
-        """Take a picture away. Raises `ProductNotFound`, `ContentClosed`, `PictureNotFound`."""
+        """Take a picture away; from an approved product as a proposal.
+
+        Raises `ProductNotFound`, `ContentClosed`, `PictureNotFound`, `VendorNotActive`.
+        """
         async with transaction(self.pool) as conn:
             touched = await _touched(conn, actor, product_id)
-            if not await store.delete(conn, image_id, product_id):
+            take_away = store.propose_removal if touched.is_approved else store.delete
+            if not await take_away(conn, image_id, product_id):
                 raise PictureNotFound
             await self.outbox.add(conn, _changed(product_id, touched))
             await audit.record(
                 conn, actor, "image.deleted", kind="product", object_id=product_id, image_id=str(image_id)
             )
+            if touched.is_approved:
+                await propose(conn, self.outbox, actor, await _read(conn, product_id))
             return await _read(conn, product_id)
 
     async def retry(self, actor: Actor, product_id: UUID, image_id: UUID) -> Product:

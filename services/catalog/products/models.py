@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from services.catalog.models import slug_of
+from services.catalog.proposals.models import Content, Proposal
 from shared.contracts.base import Money
 from shared.contracts.events import ProductChanged
 from shared.ids import derived_id, time_of
@@ -64,9 +65,9 @@ TRANSITIONS: Final[Mapping[Action, Transition]] = {
 """All there is: what is not in here does not happen."""
 
 CONTENT_OPEN: Final = frozenset({Status.DRAFT, Status.REJECTED})
-"""Where title, description, category and attributes may be changed: nothing is swapped behind a decision."""
-PICTURES_OPEN: Final = CONTENT_OPEN | {Status.PENDING}
-"""Where pictures come and go."""
+"""Where title, description, category and attributes change at once: nothing is swapped behind a decision."""
+PICTURES_OPEN: Final = CONTENT_OPEN | {Status.PENDING, Status.APPROVED}
+"""Where pictures come and go; those of an approved product as a proposal."""
 
 MAX_PICTURES: Final = 12
 
@@ -115,7 +116,11 @@ class VendorOf:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product with all that is shown of it. `on_hand` is in pieces."""
+    """A product with all that is shown of it. `on_hand` is in pieces.
+
+    `pictures` are those of the product as it is, `proposed_pictures` as it would be; `proposed` is read with a vendor's
+    own products and by admins.
+    """
 
     id: UUID
     sku: str
@@ -133,8 +138,31 @@ class Product:
     on_hand: int
     stock_version: int
     pictures: tuple[Picture, ...]
+    proposed_pictures: tuple[Picture, ...]
+    proposed: Proposal | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def content(self) -> Content:
+        """What an admin decides about."""
+        return Content(self.title, self.description, self.category, self.attributes)
+
+    @property
+    def proposes_pictures(self) -> bool:
+        """Whether pictures would come or go."""
+        return self.pictures != self.proposed_pictures
+
+    @property
+    def is_change_pending(self) -> bool:
+        """Whether admins are asked about a proposal."""
+        return self.proposed is not None and self.proposed.is_pending
+
+    @property
+    def proposed_names(self) -> list[str]:
+        """What would change with the proposal."""
+        content = () if self.proposed is None else self.proposed.content.names
+        return [*content, *(["images"] if self.proposes_pictures else [])]
 
     @property
     def etag(self) -> str:

@@ -75,7 +75,8 @@ PRODUCTS: Final = Group(
             route="PATCH /api/vendor/products/{id}",
             id="changeProduct",
             summary="Change a product",
-            description="Fields left out stay. A pending product keeps its text until it is decided.",
+            description="Fields left out stay. A pending product keeps its text until it is decided. Of an approved "
+            "product the price applies at once; the rest waits for an admin as `proposed`.",
             body=ChangesBody,
             answers={200: Answer(OwnProduct, "The product as it is now.")},
             has_version=True,
@@ -101,7 +102,7 @@ PRODUCTS: Final = Group(
             )
             for action, summary in (
                 ("submit", "Submit a draft, or a rejected product again"),
-                ("withdraw", "Take a pending product back"),
+                ("withdraw", "Take a pending product back, or what is proposed of an approved one"),
                 ("archive", "Archive a product"),
             )
         ),

@@ -1,6 +1,6 @@
 """What is sent to and answered by the addresses of products."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
@@ -13,6 +13,7 @@ from services.catalog.inventory.models import MAX_PIECES
 from services.catalog.products.models import MAX_PICTURES, Picture, PictureStatus, Product, Status, submission_event_id
 from services.catalog.products.store import Changes, Filter
 from services.catalog.products.usecases import GivenPicture, Offer
+from services.catalog.proposals.models import ProposalStatus
 from shared.contracts.base import Money
 from shared.currencies import CurrencyCode
 from shared.web.audit import Line
@@ -215,6 +216,24 @@ class CatalogueProduct(ProductShown):
     images: list[PictureShown]
 
 
+class ProposedShown(TypedDict):
+    """How an approved product would be, all of it; `fields` names what differs from how it is.
+
+    A rejected proposal says why, and is proposed again by changing it.
+    """
+
+    status: ProposalStatus
+    fields: list[str]
+    title: str
+    description: str
+    category: str
+    attributes: Mapping[str, JsonValue]
+    images: list[OwnPicture]
+    reasons: list[RejectionReason]
+    proposed_at: datetime
+    updated_at: datetime
+
+
 class OwnProduct(ProductShown):
     """A product as its vendor and the admins see it. `jobs` is the address of the jobs of its last submission."""
 
@@ -222,6 +241,7 @@ class OwnProduct(ProductShown):
     reasons: list[RejectionReason]
     submissions: int
     images: list[OwnPicture]
+    proposed: ProposedShown | None
     jobs: str | None
 
 
@@ -240,9 +260,10 @@ def product_for_vendor(product: Product) -> OwnProduct:
     return {
         **_product(product),
         "on_hand": product.on_hand,
-        "reasons": [{"code": reason["code"], "note": reason["note"]} for reason in product.reasons],
+        "reasons": _reasons(product.reasons),
         "submissions": product.submissions,
-        "images": [{**_picture(picture), "failure": picture.failure} for picture in product.pictures],
+        "images": _own_pictures(product.pictures),
+        "proposed": _proposed(product),
         "jobs": jobs_of(product),
     }
 
@@ -266,6 +287,25 @@ def jobs_of(product: Product) -> str | None:
 def timeline_entry(entry: Line) -> TimelineEntry:
     """A line of a product's history."""
     return {"id": entry.id, "at": entry.at, "action": entry.action, "role": entry.role, "detail": entry.detail}
+
+
+def _proposed(product: Product) -> ProposedShown | None:
+    proposal = product.proposed
+    if proposal is None:
+        return None
+    content = proposal.content
+    return {
+        "status": proposal.status,
+        "fields": product.proposed_names,
+        "title": content.title or product.title,
+        "description": product.description if content.description is None else content.description,
+        "category": content.category or product.category,
+        "attributes": product.attributes if content.attributes is None else content.attributes,
+        "images": _own_pictures(product.proposed_pictures),
+        "reasons": _reasons(proposal.reasons),
+        "proposed_at": proposal.proposed_at,
+        "updated_at": proposal.updated_at,
+    }
 
 
 def _product(product: Product) -> ProductShown:
@@ -304,6 +344,14 @@ def _picture(picture: Picture) -> PictureShown:
             for rendition in picture.renditions
         ],
     }
+
+
+def _own_pictures(pictures: Iterable[Picture]) -> list[OwnPicture]:
+    return [{**_picture(picture), "failure": picture.failure} for picture in pictures]
+
+
+def _reasons(reasons: Iterable[Mapping[str, str]]) -> list[RejectionReason]:
+    return [{"code": reason["code"], "note": reason["note"]} for reason in reasons]
 
 
 def _literally(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.catalog.products.models import (
     Transition,
     VendorOf,
 )
+from services.catalog.proposals.models import Content, Proposal, ProposalStatus
 from shared.contracts.base import Money
 from shared.db.pool import Connection
 
@@ -50,19 +52,34 @@ TOUCH: Final = """
     WHERE id = $1 AND ($2::uuid IS NULL OR vendor_id = $2) AND status = ANY($3::text[])
     RETURNING version, slug, status, vendor_id
 """
+HOLD: Final = """
+    -- Keep a product as it is until the transaction ends.
+    SELECT id FROM catalog.products WHERE id = $1 AND ($2::uuid IS NULL OR vendor_id = $2) FOR NO KEY UPDATE
+"""
+SUBMITTED_AGAIN: Final = """
+    -- One time more that the admins are asked about a product.
+    UPDATE catalog.products SET submissions = submissions + 1 WHERE id = $1 RETURNING submissions
+"""
 
-_COLUMNS: Final = """
+_FIELDS: Final = """
     SELECT p.id, p.sku, p.slug, p.title, p.description, p.price_minor, p.currency, p.category, p.attributes,
            p.status, p.reasons, p.submissions, p.version, p.created_at, p.updated_at,
            v.id AS vendor_id, v.slug AS vendor_slug, v.name AS vendor_name, v.version AS vendor_version,
            s.on_hand, s.version AS stock_version,
            (SELECT coalesce(jsonb_agg(jsonb_build_object(
                        'id', i.id, 'status', i.status, 'alt', i.alt, 'placeholder', i.placeholder,
-                       'renditions', i.renditions, 'failure', i.failure) ORDER BY i.position), '[]')
+                       'renditions', i.renditions, 'failure', i.failure, 'proposed', i.proposed)
+                   ORDER BY i.position), '[]')
             FROM catalog.images i WHERE i.product_id = p.id) AS pictures
+"""
+_TABLES: Final = """
     FROM catalog.products p
     JOIN catalog.vendors v ON v.id = p.vendor_id
     JOIN catalog.stock s ON s.product_id = p.id
+"""
+_COLUMNS: Final = f"{_FIELDS} {_TABLES}"
+_OWN: Final = f"""
+    {_FIELDS}, to_jsonb(n) AS proposed {_TABLES} LEFT JOIN catalog.proposals n ON n.product_id = p.id
 """
 _SHOWN: Final = "p.status = 'approved' AND v.status = 'active'"
 _FILTER: Final = """
@@ -76,7 +93,7 @@ _FILTER: Final = """
 
 ONE: Final = f"""
     -- A product as its vendor ($2) or, without one, an admin sees it.
-    {_COLUMNS} WHERE p.id = $1 AND ($2::uuid IS NULL OR p.vendor_id = $2)
+    {_OWN} WHERE p.id = $1 AND ($2::uuid IS NULL OR p.vendor_id = $2)
 """
 SHOWN_BY_ID: Final = f"""
     -- A product of the catalogue.
@@ -88,13 +105,18 @@ SHOWN_BY_SLUG: Final = f"""
 """
 OF_VENDOR: Final = f"""
     -- A vendor's products below a position, newest first.
-    {_COLUMNS} WHERE p.vendor_id = $1 AND ($2::text IS NULL OR p.status = $2) AND ($3::uuid IS NULL OR p.id < $3)
+    {_OWN} WHERE p.vendor_id = $1 AND ($2::text IS NULL OR p.status = $2) AND ($3::uuid IS NULL OR p.id < $3)
     ORDER BY p.id DESC LIMIT $4
 """
 BY_STATUS: Final = f"""
     -- Everybody's products of one status below a position, newest first.
-    {_COLUMNS} WHERE p.status = $1 AND ($2::uuid IS NULL OR p.id < $2)
+    {_OWN} WHERE p.status = $1 AND ($2::uuid IS NULL OR p.id < $2)
     ORDER BY p.id DESC LIMIT $3
+"""
+WITH_PROPOSAL: Final = f"""
+    -- Everybody's approved products whose proposal waits, below a position, what was proposed last first.
+    {_OWN} WHERE n.status = 'pending' AND p.status = 'approved' AND ($1::uuid IS NULL OR n.id < $1)
+    ORDER BY n.id DESC LIMIT $2
 """
 NEWEST: Final = f"""
     -- The catalogue below a position, newest first.
@@ -144,9 +166,9 @@ class Changes:
     price: Money | None = None
 
     @property
-    def is_content(self) -> bool:
-        """Whether something is among it that an admin decides about."""
-        return any(value is not None for value in (self.title, self.description, self.category, self.attributes))
+    def content(self) -> Content:
+        """What an admin decides about."""
+        return Content(self.title, self.description, self.category, self.attributes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +191,11 @@ class Touched:
     slug: str
     status: str
     vendor_id: UUID
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether what changes of it is proposed first."""
+        return self.status == Status.APPROVED
 
 
 async def insert(conn: Connection, new: NewProduct) -> None:
@@ -244,6 +271,17 @@ async def touch(
     return None if row is None else Touched(**row)
 
 
+async def hold(conn: Connection, product_id: UUID, *, vendor_id: UUID | None = None) -> None:
+    """Keep a product as it is until the transaction ends; with `vendor_id` only if it is that vendor's."""
+    await conn.execute(HOLD, product_id, vendor_id)
+
+
+async def submitted_again(conn: Connection, product_id: UUID) -> int:
+    """How many times the admins have been asked about a product, this time included."""
+    submissions: int = await conn.fetchval(SUBMITTED_AGAIN, product_id)
+    return submissions
+
+
 async def one(conn: Connection, product_id: UUID, *, vendor_id: UUID | None = None) -> Product | None:
     """A product whatever its status; with `vendor_id` only if it is that vendor's."""
     row = await conn.fetchrow(ONE, product_id, vendor_id)
@@ -266,6 +304,11 @@ async def of_vendor(
 async def by_status(conn: Connection, status: Status, *, below: UUID | None, limit: int) -> list[Product]:
     """Everybody's products of one status, newest first."""
     return [_product(row) for row in await conn.fetch(BY_STATUS, status.value, below, limit)]
+
+
+async def with_proposal(conn: Connection, *, below: UUID | None, limit: int) -> list[Product]:
+    """Everybody's products whose proposal waits for a decision, what was proposed last first."""
+    return [_product(row) for row in await conn.fetch(WITH_PROPOSAL, below, limit)]
 
 
 async def newest(conn: Connection, wanted: Filter, *, below: UUID | None, limit: int) -> list[Product]:
@@ -317,9 +360,23 @@ def _product(row: asyncpg.Record) -> Product:
         version=row["version"],
         on_hand=row["on_hand"],
         stock_version=row["stock_version"],
-        pictures=tuple(_picture(picture) for picture in row["pictures"]),
+        pictures=tuple(_picture(picture) for picture in row["pictures"] if picture["proposed"] != "add"),
+        proposed_pictures=tuple(_picture(picture) for picture in row["pictures"] if picture["proposed"] != "remove"),
+        proposed=None if (proposed := row.get("proposed")) is None else _proposal(proposed),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def _proposal(value: Mapping[str, Any]) -> Proposal:
+    return Proposal(
+        id=UUID(value["id"]),
+        status=ProposalStatus(value["status"]),
+        content=Content(value["title"], value["description"], value["category"], value["attributes"]),
+        reasons=tuple(value["reasons"]),
+        revision=value["revision"],
+        proposed_at=datetime.fromisoformat(value["proposed_at"]),
+        updated_at=datetime.fromisoformat(value["updated_at"]),
     )
 
 

@@ -24,6 +24,7 @@ from services.catalog.products.models import (
     submission_event_id,
 )
 from services.catalog.products.store import Changes, NewProduct
+from services.catalog.proposals import usecases as proposals
 from services.catalog.versions import VersionMismatch
 from shared.contracts.base import Event, Money
 from shared.contracts.events import ProductArchived, ProductSubmitted, StockChanged
@@ -139,24 +140,29 @@ class Products:
                 await images.insert(conn, pictures, ids[: len(pictures)])
 
     async def change(self, actor: Actor, product_id: UUID, changes: Changes, *, version: int) -> Product:
-        """Change what is given if the product is still at `version`. The price applies in every status but archived.
+        """Change what is given if the product is still at `version`.
 
-        Raises `ProductNotFound`, `VersionMismatch`, `ContentClosed`, `UnknownCategory`.
+        The price applies in every status but archived; the rest of an approved product is added to its proposal. Raises
+        `ProductNotFound`, `VersionMismatch`, `ContentClosed`, `UnknownCategory`, `VendorNotActive`.
         """
         vendor_id = _vendor_of(actor)
-        statuses = CONTENT_OPEN if changes.is_content else PRICE_OPEN
         async with transaction(self.pool) as conn:
             before = await _found(conn, product_id, vendor_id)
+            is_proposal = before.status is Status.APPROVED and bool(changes.content.names)
+            applied = Changes(price=changes.price) if is_proposal else changes
+            statuses = CONTENT_OPEN if applied.content.names else PRICE_OPEN
             if not await store.change(
-                conn, product_id, changes, vendor_id=vendor_id, version=version, statuses=statuses
+                conn, product_id, applied, vendor_id=vendor_id, version=version, statuses=statuses
             ):
                 raise await _why_unchanged(conn, product_id, vendor_id, version)
             after = await _found(conn, product_id, vendor_id)
+            if is_proposal:
+                await proposals.propose(conn, self.outbox, actor, after, changes.content)
+            if applied != Changes():
+                difference = _difference(before, after)
+                await audit.record(conn, actor, "product.changed", kind="product", object_id=product_id, **difference)
             await self.outbox.add(conn, after.changed())
-            await audit.record(
-                conn, actor, "product.changed", kind="product", object_id=product_id, **_difference(before, after)
-            )
-            return after
+            return await _found(conn, product_id, vendor_id)
 
     async def submit(self, actor: Actor, product_id: UUID) -> Product:
         """Ask for approval. Raises `ProductNotFound`, `WrongStatus`, `VendorNotActive`."""
@@ -180,9 +186,18 @@ class Products:
             return product
 
     async def withdraw(self, actor: Actor, product_id: UUID) -> Product:
-        """Take back what waits for approval. Raises `ProductNotFound`, `WrongStatus`."""
+        """Take back what waits for approval: the product, or what is proposed of one that is in the catalogue.
+
+        Raises `ProductNotFound`, `WrongStatus`.
+        """
+        vendor_id = _vendor_of(actor)
         async with transaction(self.pool) as conn:
-            product = await moved(conn, actor, product_id, Action.WITHDRAW, vendor_id=_vendor_of(actor))
+            before = await held(conn, product_id, vendor_id=vendor_id)
+            if before.proposed is None:
+                product = await moved(conn, actor, product_id, Action.WITHDRAW, vendor_id=vendor_id)
+            else:
+                await proposals.discard(conn, actor, before)
+                product = await touched(conn, product_id)
             await self.outbox.add(conn, product.changed())
             return product
 
@@ -190,9 +205,10 @@ class Products:
         """Take a product away for good; its sku is free again. Raises `ProductNotFound`, `WrongStatus`."""
         async with transaction(self.pool) as conn:
             product = await moved(conn, actor, product_id, Action.ARCHIVE, vendor_id=_vendor_of(actor))
+            await proposals.discard(conn, actor, product)
             archived = ProductArchived(vendor_id=product.vendor.id, product_id=product.id, version=product.version)
             await self.outbox.add(conn, archived, product.changed())
-            return product
+            return await _found(conn, product_id, product.vendor.id)
 
     async def of_vendor(
         self, vendor_id: UUID, *, status: Status | None, below: UUID | None, limit: int
@@ -254,6 +270,23 @@ async def moved(
     said = {key: value for key, value in (("reasons", list(reasons)), ("note", note)) if value}
     await audit.record(conn, actor, AUDIT_ACTIONS[action], kind="product", object_id=product_id, **said)
     return await _found(conn, product_id, vendor_id)
+
+
+async def held(
+    conn: Connection, product_id: UUID, *, vendor_id: UUID | None = None, version: int | None = None
+) -> Product:
+    """A product that nobody else changes until the transaction ends. Raises `ProductNotFound`, `VersionMismatch`."""
+    await store.hold(conn, product_id, vendor_id=vendor_id)
+    product = await _found(conn, product_id, vendor_id)
+    if version is not None and product.version != version:
+        raise VersionMismatch(f"The product is at version {product.version} by now.")
+    return product
+
+
+async def touched(conn: Connection, product_id: UUID) -> Product:
+    """A product the transaction holds, its version raised because something shown with it changed."""
+    await store.touch(conn, product_id, statuses=frozenset(Status))
+    return await _found(conn, product_id, None)
 
 
 async def _found(conn: Connection, product_id: UUID, vendor_id: UUID | None) -> Product:

@@ -166,15 +166,6 @@ async def test_a_product_takes_twelve_pictures_however_they_come(vendor: Client,
     assert await rows(pool, "images") == 12
 
 
-async def test_an_approved_product_keeps_its_pictures(vendor: Client, admin: Client) -> None:
-    product = await make_approved(vendor, admin, images=[{"url": "https://example.com/a.jpg"}])
-    at = f"/api/vendor/products/{product['id']}/images"
-    async with vendor.post(at, json={"url": "https://example.com/b.jpg"}) as answer:
-        assert (answer.status, (await answer.json())["type"]) == (409, "urn:souk:problem:content_closed")
-    async with vendor.delete(f"{at}/{product['images'][0]['id']}") as answer:
-        assert answer.status == 409
-
-
 async def test_renditions_come_back_to_the_product(
     vendor: Client, admin: Client, anonymous: Client, images: Images, pool: Pool
 ) -> None:
