@@ -39,6 +39,7 @@ CHUNK_BYTES: Final = 64 * 1024
 
 _REQUEST_HEADERS: Final = (
     "Accept",
+    "Accept-Encoding",
     "Accept-Language",
     "Content-Type",
     "Idempotency-Key",
@@ -114,6 +115,7 @@ async def open_upstreams(settings: GatewaySettings) -> AsyncIterator[Mapping[str
         timeout=aiohttp.ClientTimeout(total=None, sock_read=SILENCE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        skip_auto_headers=("Accept-Encoding",),
     ) as client:
         yield {service: Upstream(service, url.rstrip("/"), key, client) for service, (url, key) in places.items()}
 
@@ -121,10 +123,15 @@ async def open_upstreams(settings: GatewaySettings) -> AsyncIterator[Mapping[str
 def routes(upstreams: Mapping[str, Upstream]) -> list[web.RouteDef]:
     """A route for every row of the access table that has an owner."""
     return [
-        web.route(method, path, _passing_to(upstreams[access.owner]))
+        _route(method, path, _passing_to(upstreams[access.owner]))
         for (method, path), access in ACCESS.items()
         if access.owner is not None
     ]
+
+
+def _route(method: str, path: str, handler: aiohttp.typedefs.Handler) -> web.RouteDef:
+    """A route; that of GET answers HEAD as well."""
+    return web.get(path, handler) if method == "GET" else web.route(method, path, handler)
 
 
 def _passing_to(upstream: Upstream) -> aiohttp.typedefs.Handler:

@@ -1,7 +1,7 @@
 """Every error as RFC 9457 problem+json, whoever raises it: a use case, a route, aiohttp itself."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Final, NotRequired
 
 import orjson
@@ -118,6 +118,11 @@ def problem_for(error: AppError, *, request_id: str | None, instance: str | None
     )
 
 
+def allowed_by(refused: web.HTTPMethodNotAllowed) -> str:
+    """The `Allow` header of an address that refused a method."""
+    return ", ".join(sorted({*refused.allowed_methods, HTTPMethod.OPTIONS}))
+
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -153,6 +158,8 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
 def problem_for_http(exc: web.HTTPException, request: web.BaseRequest) -> web.Response:
     """aiohttp's own errors: unknown route, method not allowed, body too large, bad multipart."""
     kept = {name: value for name, value in exc.headers.items() if name in ("Allow", "Retry-After")}
+    if isinstance(exc, web.HTTPMethodNotAllowed):
+        kept["Allow"] = allowed_by(exc)
     details = {
         404: "There is nothing at this address.",
         405: f"{request.method} is not possible here.",

@@ -11,6 +11,8 @@ from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
+from shared.web.compression import compression_middleware
+from shared.web.methods import options_middleware
 from shared.web.problems import problem, problem_for_http, problem_middleware
 from shared.web.receiving import ReceiveLimits, Receiving, receiving
 from shared.web.requests import request_middleware
@@ -31,7 +33,13 @@ and its answers carry all the headers that others get on the way; it must not ra
 def new_app(*, middlewares: Sequence[Middleware] = ()) -> web.Application:
     """An application with the edge every service has; `middlewares` run inside it, in order."""
     app = web.Application(
-        middlewares=[request_middleware, problem_middleware, *middlewares],
+        middlewares=[
+            request_middleware,
+            compression_middleware,
+            problem_middleware,
+            options_middleware,
+            *middlewares,
+        ],
         client_max_size=MAX_BODY_BYTES,
         handler_args={"access_log": None, "max_line_size": 8190, "max_field_size": 8190},
     )

@@ -14,6 +14,7 @@ from services.catalog.cache.readthrough import ReadThrough
 from shared.ids import new_id
 from shared.tracing import HEADER as TRACE_HEADER
 from shared.tracing import is_sampled
+from shared.web.compression import VARY, WORTH_BYTES, coding_for, weakened
 from shared.web.requests import REQUEST_ID_HEADER, SECONDS, acceptable_id
 from shared.web.server import SERVER_NAME, Shortcut
 
@@ -23,14 +24,20 @@ SAME_FOR_ALL: Final = {"Server": SERVER_NAME, "X-Content-Type-Options": "nosniff
 
 def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
     """The answer, or that the caller has it already."""
-    headers = {"ETag": answer.etag, **SAME_FOR_ALL}
+    headers = {"ETag": answer.etag, "Vary": VARY, **SAME_FOR_ALL}
     given = request.headers.get("If-None-Match")
     if given is not None and (given == answer.etag or is_known(request, answer.etag[1:-1])):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = "application/json"
     if answer.link is not None:
         headers["Link"] = answer.link
-    return web.Response(body=answer.body, headers=headers)
+    accepted = request.headers.get(VARY)
+    coding = None if accepted is None or len(answer.body) < WORTH_BYTES else coding_for(accepted)
+    if coding is None:
+        return web.Response(body=answer.body, headers=headers)
+    headers["ETag"] = weakened(answer.etag)
+    headers["Content-Encoding"] = coding
+    return web.Response(body=answer.packed(coding), headers=headers)
 
 
 def cached_reads(caches: Caches, find: Find = ReadThrough.known) -> Shortcut:
