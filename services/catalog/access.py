@@ -197,6 +197,24 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/login"): PUBLIC,
         ("POST", "/login"): PUBLIC,
         ("POST", "/logout"): SIGNED_IN,
+        # pages: a vendor's
+        ("GET", "/vendor"): VENDOR,
+        ("GET", "/vendor/products"): VENDOR,
+        ("GET", "/vendor/products/new"): VENDOR,
+        ("POST", "/vendor/products/new"): VENDOR,
+        ("GET", "/vendor/products/{id}"): VENDOR,
+        ("POST", "/vendor/products/{id}"): VENDOR,
+        ("POST", "/vendor/products/{id}/submit"): VENDOR,
+        ("POST", "/vendor/products/{id}/withdraw"): VENDOR,
+        ("POST", "/vendor/products/{id}/archive"): VENDOR,
+        ("POST", "/vendor/products/{id}/images"): VENDOR,
+        ("POST", "/vendor/products/{id}/images/{image_id}/delete"): VENDOR,
+        ("POST", "/vendor/products/{id}/images/{image_id}/retry"): VENDOR,
+        ("GET", "/vendor/inventory"): VENDOR,
+        ("GET", "/vendor/inventory/{product_id}"): VENDOR,
+        ("POST", "/vendor/inventory/{product_id}"): VENDOR,
+        ("POST", "/vendor/inventory/{product_id}/move"): VENDOR,
+        ("POST", "/vendor/inventory/{product_id}/threshold"): VENDOR,
     }
 )
 

@@ -88,5 +88,5 @@ class SignInPages:
         self, request: web.Request, *, wanted: str, status: int = 200, email: str = "", problem: str = ""
     ) -> web.Response:
         return await self.view.page(
-            request, "signin.html.jinja", status=status, next=wanted, email=email, problem=problem
+            request, "signin.html.jinja", http_status=status, next=wanted, email=email, problem=problem
         )

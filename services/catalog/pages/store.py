@@ -44,8 +44,13 @@ STATUS_COUNTS: Final = """
     SELECT status, count(*) AS count FROM catalog.products WHERE vendor_id = $1 GROUP BY status
 """
 TODO: Final = """
-    -- What waits for a vendor beside its products' statuses: low levels of what is for sale, and pictures that failed.
+    -- What waits for a vendor beside its products' statuses: low levels of what is for sale, pictures that failed, and
+    -- stock sources that give nothing usable.
     SELECT
+        (SELECT count(*) FROM catalog.sync_sources WHERE vendor_id = $1 AND is_failing) AS failing_sources,
+        (SELECT p.id FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
+         WHERE p.vendor_id = $1 AND p.status <> 'archived' AND i.status = 'failed' ORDER BY p.id DESC LIMIT 1)
+            AS newest_with_failed_picture,
         (SELECT count(*) FROM catalog.stock s JOIN catalog.products p ON p.id = s.product_id
          WHERE p.vendor_id = $1 AND p.status = 'approved' AND s.alert_opened_at IS NOT NULL) AS low,
         (SELECT count(DISTINCT p.id) FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
@@ -73,10 +78,12 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for a vendor beside its products' statuses, in products."""
+    """What waits for a vendor beside its products' statuses, in products and stock sources."""
 
+    failing_sources: int
     low: int
     failed_pictures: int
+    newest_with_failed_picture: UUID | None
 
 
 async def shelves(conn: Connection, wanted: Filter) -> list[Shelf]:

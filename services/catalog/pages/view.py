@@ -74,12 +74,12 @@ class View:
         self._profiles = profiles
         self._templates = _environment(assets, self.public_url)
 
-    async def page(self, request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    async def page(self, request: web.Request, template: str, *, http_status: int = 200, **values: Any) -> web.Response:
         """A page for who is signed in; nobody keeps it. It says once what the request before it left to be said."""
         viewer = await self.viewer(request)
         said = _said(request)
         body = self.filled(template, path=request.path, viewer=viewer, said=said, **values)
-        response = web.Response(status=status, body=body, headers={**HEADERS, "Cache-Control": PRIVATE})
+        response = web.Response(status=http_status, body=body, headers={**HEADERS, "Cache-Control": PRIVATE})
         response.enable_compression()
         if said is not None:
             response.del_cookie(FLASH_COOKIE, path="/")
@@ -108,9 +108,9 @@ class View:
         return self._templates.get_template(template).render({"viewer": None, "said": None, **values}).encode()
 
 
-def done(to: str, said: str, *, tone: str = "good") -> web.HTTPSeeOther:
+def done(to: str, said: str, *, tone: str = "good") -> web.Response:
     """What a form answers: see the page at `to`, which says what was done. Return it."""
-    answer = web.HTTPSeeOther(to)
+    answer = web.Response(status=303, headers={"Location": to})
     value = quote(json.dumps([tone, said], ensure_ascii=False))
     answer.set_cookie(FLASH_COOKIE, value, max_age=FLASH_SECONDS, httponly=True, samesite="Lax", path="/")
     return answer

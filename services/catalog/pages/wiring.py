@@ -10,10 +10,15 @@ from services.catalog.accounts.passwords import Passwords
 from services.catalog.accounts.sessions import Sessions
 from services.catalog.accounts.usecases import Callers, Profiles
 from services.catalog.cache.caches import Caches
+from services.catalog.images.usecases import Images
+from services.catalog.inventory.usecases import Inventory
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.signin import SignInPages
 from services.catalog.pages.storefront import StorefrontPages
+from services.catalog.pages.vendor_home import VendorHome
+from services.catalog.pages.vendor_products import VendorProducts
+from services.catalog.pages.vendor_stock import VendorStock
 from services.catalog.pages.view import View
 from services.catalog.products.usecases import Products
 from services.catalog.proxy import Upstream
@@ -21,7 +26,7 @@ from services.catalog.settings import GatewaySettings
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs
 from shared.clock import utc_now
-from shared.db.outbox import Outbox
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Pool
 
 
@@ -51,6 +56,7 @@ def page_routes(view: View, parts: Parts) -> list[web.RouteDef]:
     products = Products(pool=pool, outbox=outbox)
     vendors = Vendors(pool=pool, passwords=parts.passwords, outbox=outbox)
     sessions = Sessions(pool=pool, passwords=parts.passwords, clock=utc_now)
+    inventory = Inventory(pool=pool, outbox=outbox)
     shelf_names = ShelfNames(pool)
     return [
         *view.assets.routes(),
@@ -58,4 +64,15 @@ def page_routes(view: View, parts: Parts) -> list[web.RouteDef]:
         *StorefrontPages(
             view=view, products=products, vendors=vendors, caches=parts.caches, pool=pool, shelf_names=shelf_names
         ).routes(),
+        *VendorHome(view=view, products=products, inventory=inventory, pool=pool).routes(),
+        *VendorProducts(
+            view=view,
+            products=products,
+            images=Images(pool=pool, outbox=outbox, inbox=Inbox("catalog")),
+            blobs=parts.blobs,
+            caches=parts.caches,
+            pool=pool,
+            shelf_names=shelf_names,
+        ).routes(),
+        *VendorStock(view=view, inventory=inventory).routes(),
     ]
