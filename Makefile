@@ -78,6 +78,7 @@ cover: ## What `make test` covers; pages in htmlcov/
 
 bench: ## Speed as ratios to the bare libraries, on private servers (ROWS="drain latency" measures those alone)
 	@$(SETUP) test
+	@$(SETUP) bench
 	@$(PY) -m tests.bench $(ROWS)
 
 docs: ## Render docs/messages.md and the schemas from the contracts

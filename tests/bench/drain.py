@@ -1,4 +1,4 @@
-"""How fast one worker process drains jobs that do nothing, with reports and ledger, to the raw aio-pika loop."""
+"""How fast one worker process drains jobs that do nothing, with reports and ledger, beside the bare loop and Celery."""
 
 import asyncio
 import sys
@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import median
 
+from tests.bench.celery_peer import CeleryPeer
 from tests.bench.figures import Figure
 from tests.bench.stage import PATIENCE_SECONDS, CpuMeter, Stage
 
 JOBS = 10_000
+CELERY_TASKS = 1_000
 ROUNDS = 5
 
 
@@ -23,8 +25,8 @@ class Run:
 
 
 async def measure(stage: Stage) -> list[Figure]:
-    """Interleaved runs of both, the median of each."""
-    ours, bare = [], []
+    """Interleaved runs of all, the median of each."""
+    ours, bare, celery = list[Run](), list[Run](), list[float]()
     for _ in range(ROUNDS):
         await stage.enqueue(JOBS)
         bare.append(await _drained(stage, "bare"))
@@ -33,7 +35,8 @@ async def measure(stage: Stage) -> list[Figure]:
         async with stage.service("services.jobs", "ledger") as pid:
             ours.append(await _drained(stage, "souk", CpuMeter([pid]), lambda: stage.completed(JOBS)))
         await stage.forget()
-    rate, raw = median(run.rate for run in ours), median(run.rate for run in bare)
+        celery.append(await CeleryPeer(stage).drained(CELERY_TASKS))
+    rate, raw, by_celery = median(run.rate for run in ours), median(run.rate for run in bare), median(celery)
     cpu, raw_cpu = median(run.cpu_us for run in ours), median(run.cpu_us for run in bare)
     others = {name: median(run.others_us[name] for run in ours) for name in ours[0].others_us}
     return [
@@ -43,6 +46,13 @@ async def measure(stage: Stage) -> list[Figure]:
             f"{raw:,.0f}/s",
             rate / raw,
             must=1.0,
+        ),
+        Figure(
+            "drain by one worker, reported and recorded / Celery with results in PostgreSQL",
+            f"{rate:,.0f}/s",
+            f"{by_celery:,.0f}/s",
+            rate / by_celery,
+            must=20,
         ),
         Figure(
             "worker CPU a no-op job (" + ", ".join(f"{name} {us:.0f}" for name, us in others.items()) + ")",
@@ -80,11 +90,3 @@ async def _drained(
         (cpu_done - cpu_begun) / JOBS * 1e6,
         {name: seconds / JOBS * 1e6 for name, seconds in spent.items()},
     )
-
-
-async def bare_rate(stage: Stage) -> float:
-    """Jobs a second of the raw loop alone, for rows that are measured against it."""
-    await stage.enqueue(JOBS)
-    run = await _drained(stage, "bare")
-    await stage.forget()
-    return run.rate

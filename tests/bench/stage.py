@@ -42,6 +42,7 @@ class Stage:
     """An empty vhost with the whole topology, and a migrated database. Both belong to one row."""
 
     amqp_url: str
+    admin_url: str
     database_urls: dict[str, str]
     broker: Broker
     jobs_pool: Pool
@@ -112,7 +113,7 @@ async def staged(databases: servers.Databases, server: servers.Broker) -> AsyncI
             pool = await stack.enter_async_context(open_pool(urls["jobs"], name="bench"))
             broker = await stack.enter_async_context(open_broker(amqp_url, name="bench"))
             await apply(broker.consuming, build(parse_tiers(TIERS)))
-            yield Stage(amqp_url, urls, broker, pool)
+            yield Stage(amqp_url, with_database(databases.admin_url, name), urls, broker, pool)
     finally:
         server.management.delete_vhost(name)
         await admin.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
