@@ -6,13 +6,21 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.e2e.collector import Collector, collecting
 from tests.e2e.marketplace import Shop, Stack, living
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def collector() -> Iterator[Collector]:
+    """Takes the spans of every process of the stack."""
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Stack]:
     """Up before the first test that asks for it; at the end it is gone, and no process of it is left."""
-    stack = Stack(Path(tmp_path_factory.mktemp("stack")))
+    stack = Stack(Path(tmp_path_factory.mktemp("stack")), collector=collector.url)
     up = stack.souk("up", "--detach")
     assert up.returncode == 0, f"{up.stdout}{up.stderr}"
     try:

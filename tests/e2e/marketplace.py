@@ -32,8 +32,9 @@ BUSY = {409, 502, 503, 504}
 class Stack:
     """One stack under a home of its own, started and stopped by the `souk` command."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, collector: str = "") -> None:
         self.home = Home(folder)
+        self._collector = collector
 
     @property
     def run(self) -> RunFile:
@@ -58,10 +59,19 @@ class Stack:
             check=False,
         )
 
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Every log line so far, with the name of the process that wrote it."""
+        for file in sorted(self.home.logs.glob("*.log*")):
+            yield from ((file.name.partition(".")[0], line) for line in file.read_text().splitlines())
+
     @property
     def environment(self) -> dict[str, str]:
         """What makes the command speak of this stack."""
-        return {"SOUK_HOME": str(self.home.folder), "SOUK_RETRY_TIERS": RETRY_TIERS}
+        return {
+            "SOUK_HOME": str(self.home.folder),
+            "SOUK_RETRY_TIERS": RETRY_TIERS,
+            "SOUK_OTLP_ENDPOINT": self._collector,
+        }
 
     def server_pid(self, name: str) -> int:
         """The pid of a server that the stack keeps: `postgres` or `rabbitmq`."""
