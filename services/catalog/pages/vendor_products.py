@@ -1,6 +1,6 @@
 """A vendor's products: the list, and the editor with pictures and decisions."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -23,7 +23,7 @@ from services.catalog.pages.paging import Paging
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.view import View, done
 from services.catalog.pages.wording import decimal
-from services.catalog.products.models import CONTENT_OPEN, MAX_PICTURES, PICTURES_OPEN, Product, Status
+from services.catalog.products.models import CONTENT_OPEN, MAX_PICTURES, PICTURES_OPEN, Picture, Product, Status
 from services.catalog.products.schemas import ChangesBody, OfferBody
 from services.catalog.products.usecases import PRICE_OPEN, Products
 from shared.blobs import Blobs, content_key
@@ -114,8 +114,9 @@ class VendorProducts:
         try:
             if changes := _changed(product, form.values):
                 version = whole_number(form.values, "version")
-                await self.products.change(actor, product.id, fitted(ChangesBody, changes).changes(), version=version)
-                said = "Saved."
+                wanted = fitted(ChangesBody, changes).changes()
+                after = await self.products.change(actor, product.id, wanted, version=version)
+                said = "Sent for approval. Until then it stays as it is." if after.is_change_pending else "Saved."
             if form.values.get("then") == "submit":
                 await self.products.submit(actor, product.id)
                 said = "Submitted. You are told as soon as it is decided."
@@ -181,12 +182,15 @@ class VendorProducts:
             product=product,
             form=form,
             history=history,
-            reasons=_explained(product),
+            reasons=_explained(product.reasons),
+            refusal=_explained(() if product.proposed is None else product.proposed.reasons),
             shelves=await self.shelf_names.all(),
             currencies=sorted({*CURRENCIES, product.price.currency}),
-            can_change_content=product.status in CONTENT_OPEN,
+            can_submit=product.status in CONTENT_OPEN,
+            can_change_content=product.status in CONTENT_OPEN or product.status is Status.APPROVED,
             can_change_price=product.status in PRICE_OPEN,
-            can_change_pictures=product.status in PICTURES_OPEN and len(product.pictures) < MAX_PICTURES,
+            pictures=_all_pictures(product),
+            can_add_pictures=product.status in PICTURES_OPEN and len(product.proposed_pictures) < MAX_PICTURES,
             can_delete_pictures=product.status in PICTURES_OPEN,
         )
 
@@ -226,15 +230,17 @@ def _offered(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _shown(product: Product) -> dict[str, str]:
-    """A product as its form shows it."""
+    """A product as its form shows it: as it is proposed to be."""
     price = product.price
+    content = product.content if product.proposed is None else product.proposed.content
+    attributes = product.attributes if content.attributes is None else content.attributes
     return {
-        "title": product.title,
-        "description": product.description,
-        "category": product.category,
+        "title": content.title or product.title,
+        "description": product.description if content.description is None else content.description,
+        "category": content.category or product.category,
         "price": decimal(price.amount_minor, price.currency),
         "currency": price.currency,
-        "attributes": "\n".join(f"{name}: {_typed(value)}" for name, value in product.attributes.items()),
+        "attributes": "\n".join(f"{name}: {_typed(value)}" for name, value in attributes.items()),
         "version": str(product.version),
     }
 
@@ -273,10 +279,17 @@ def _typed(value: JsonValue) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _explained(product: Product) -> list[tuple[str, str]]:
+def _all_pictures(product: Product) -> list[tuple[Picture, str]]:
+    """The pictures as they are and as they would be, each with what would become of it."""
+    live, wanted = {one.id for one in product.pictures}, {one.id for one in product.proposed_pictures}
+    leaving = [(one, "leaves") for one in product.pictures if one.id not in wanted]
+    return [*((one, "" if one.id in live else "comes") for one in product.proposed_pictures), *leaving]
+
+
+def _explained(reasons: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
     """Why it was turned down: in the marketplace's words, and in the reviewer's."""
     codes = set(ReasonCode)
     return [
         (REASON_TEXTS[ReasonCode(reason["code"])] if reason["code"] in codes else reason["code"], reason["note"])
-        for reason in product.reasons
+        for reason in reasons
     ]

@@ -1,6 +1,5 @@
 """Pages as answers: templates filled and escaped, under headers that let nothing foreign run in them."""
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +79,6 @@ class View:
         said = _said(request)
         body = self.filled(template, path=request.path, viewer=viewer, said=said, **values)
         response = web.Response(status=http_status, body=body, headers={**HEADERS, "Cache-Control": PRIVATE})
-        response.enable_compression()
         if said is not None:
             response.del_cookie(FLASH_COOKIE, path="/")
         return response
@@ -114,11 +112,6 @@ def done(to: str, said: str, *, tone: str = "good") -> web.Response:
     value = quote(json.dumps([tone, said], ensure_ascii=False))
     answer.set_cookie(FLASH_COOKIE, value, max_age=FLASH_SECONDS, httponly=True, samesite="Lax", path="/")
     return answer
-
-
-def zipped(body: bytes) -> bytes:
-    """For pages that are kept and sent often."""
-    return gzip.compress(body, 6, mtime=0)
 
 
 def _said(request: web.Request) -> tuple[str, str] | None:
