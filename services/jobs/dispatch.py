@@ -12,11 +12,11 @@ from services.jobs.partitions import Partitions
 from services.jobs.policy import orders_for
 from services.jobs.publishing import JobPublisher, due_now
 from services.jobs.schedules.overlap import Overlap, Slot
-from services.jobs.store import Ledger, in_ledger
+from services.jobs.store import Ledger
 from shared import tracing
 from shared.contracts.events import ScheduleDue
 from shared.db.outbox import Inbox
-from shared.db.pool import Connection, Pool
+from shared.db.pool import Connection
 from shared.errors import Unparsable
 from shared.log import get_logger
 from shared.messaging.reader import Received, parse_event
@@ -35,7 +35,6 @@ class Dispatcher:
 
     def __init__(
         self,
-        pool: Pool,
         ledger: Ledger,
         *,
         inbox: Inbox,
@@ -43,7 +42,6 @@ class Dispatcher:
         partitions: Partitions,
         publisher: JobPublisher,
     ) -> None:
-        self._pool = pool
         self._ledger = ledger
         self._inbox = inbox
         self._overlap = overlap
@@ -56,7 +54,7 @@ class Dispatcher:
         spans = [_span_of(event) for event in received]
         jobs = {event.envelope.id: _jobs_of(event, span) for event, span in zip(received, spans, strict=True)}
         await self._partitions.ensure_for(job.id for orders in jobs.values() for job in orders)
-        written = await in_ledger(self._pool, lambda conn: self._write(conn, received, jobs))
+        written = await self._publisher.claimed(lambda conn: self._write(conn, received, jobs))
         DISPATCHED.inc(len(written))
         await self._publisher.publish([due_now(job) for job in written if job.run_at is None])
         for span in spans:

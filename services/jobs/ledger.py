@@ -54,7 +54,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         publisher = JobPublisher(pool, broker.publisher, ledger)
         overlap = Overlap(pool, Outbox("jobs"))
         dispatcher = Dispatcher(
-            pool, ledger, inbox=Inbox("jobs"), overlap=overlap, partitions=partitions, publisher=publisher
+            ledger, inbox=Inbox("jobs"), overlap=overlap, partitions=partitions, publisher=publisher
         )
         recorder = make_recorder(pool, ledger)
         handlers: HandlerTable = {

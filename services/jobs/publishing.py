@@ -1,13 +1,14 @@
 """Putting jobs into their queues. The jobs table is its own outbox: a row without `published_at` is still to go."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
 
 from services.jobs.models import JobState, NewJob
 from services.jobs.store import DueJob, Ledger, in_ledger
 from shared.contracts.envelope import Envelope
-from shared.db.pool import Pool, connection
+from shared.db.pool import Connection, Pool, connection
 from shared.errors import Unavailable
 from shared.log import get_logger
 from shared.messaging.publisher import Publisher
@@ -17,6 +18,8 @@ log = get_logger(__name__)
 
 BATCH: Final = 500
 SOURCE: Final = "jobs"
+
+ClaimedT = TypeVar("ClaimedT", NewJob, DueJob)
 
 
 class JobPublisher:
@@ -30,15 +33,44 @@ class JobPublisher:
         self._pool = pool
         self._publisher = publisher
         self._ledger = ledger
+        self._in_doubt: set[UUID] = set()
 
     async def run_once(self) -> int:
         """Publish what is due and unpublished: released retries, jobs whose time has come, what a crash left."""
+        await self._release()
         published = 0
         while True:
-            due = await in_ledger(self._pool, lambda conn: self._ledger.claim_due(conn, BATCH))
+            due = await self.claimed(lambda conn: self._ledger.claim_due(conn, BATCH))
             published += await self.publish(due)
             if len(due) < BATCH:
                 return published
+
+    async def claimed(self, claim: Callable[[Connection], Awaitable[Sequence[ClaimedT]]]) -> Sequence[ClaimedT]:
+        """Run `claim` in a transaction; returns the jobs that it claimed for us to publish. Raises `Unavailable`.
+
+        When the answer to its COMMIT is lost the jobs may be claimed, and by nobody who knows: they are let go before
+        the next `run_once`, which takes them up, not when the claim is over.
+        """
+        jobs: Sequence[ClaimedT] = ()
+
+        async def note(conn: Connection) -> None:
+            nonlocal jobs
+            jobs = await claim(conn)
+
+        try:
+            await in_ledger(self._pool, note)
+        except Unavailable:
+            self._in_doubt.update(job.id for job in jobs)
+            raise
+        self._in_doubt.difference_update(job.id for job in jobs)
+        return jobs
+
+    async def _release(self) -> None:
+        if self._in_doubt:
+            in_doubt = list(self._in_doubt)
+            async with connection(self._pool) as conn:
+                await self._ledger.release(conn, in_doubt)
+            self._in_doubt.difference_update(in_doubt)
 
     async def publish(self, jobs: Sequence[DueJob]) -> int:
         """Publish these now; returns how many were confirmed. The others stay unpublished and are taken up again."""

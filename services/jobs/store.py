@@ -119,6 +119,11 @@ MARK_PUBLISHED: Final = """
     FROM unnest($1::uuid[], $2::int[], $3::int[]) AS p(id, fence, attempt)
     WHERE j.id = p.id AND j.fence = p.fence AND j.attempt = p.attempt AND j.published_at IS NULL
 """
+RELEASE: Final = """
+    -- Whoever claimed these does not know it, and publishes none of them.
+    UPDATE jobs.jobs SET claimed_until = NULL
+    WHERE id IN (SELECT id FROM jobs.jobs WHERE id = ANY($1::uuid[]) AND published_at IS NULL ORDER BY id FOR UPDATE)
+"""
 MARK_PENDING: Final = """
     -- A scheduled job whose time has come waits in its queue from now on; returns those that were still scheduled.
     UPDATE jobs.jobs SET state = 'pending' WHERE id = ANY($1::uuid[]) AND state = 'scheduled' RETURNING id, type
@@ -345,6 +350,10 @@ class Ledger:
                 deltas.moved(row["type"], before=JobState.SCHEDULED, after=JobState.PENDING)
             await self._count(conn, deltas)
         return due
+
+    async def release(self, conn: Connection, ids: Sequence[UUID]) -> None:
+        """Let go of claimed jobs that nobody publishes; what was published meanwhile is left alone."""
+        await conn.execute(RELEASE, ids)
 
     async def mark_published(self, conn: Connection, published: Sequence[DueJob]) -> None:
         """Note which jobs the broker has confirmed, as they were when they were published."""
