@@ -26,7 +26,7 @@ from tests.servers import (
 
 SERVERS = pytest.StashKey[Servers | RemoteServers]()
 NEEDS: dict[str, Kind] = {"databases": "database", "broker": "broker"}  # fixture: server
-ON_THE_STAND = {"test_under_load.py", "test_guards.py", "test_answers.py"}
+ON_THE_STAND = {"test_under_load.py", "test_guards.py", "test_answers.py", "test_quiet.py", "test_twice.py"}
 """Those of tests/faults that hurt its one stack."""
 
 

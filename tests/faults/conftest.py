@@ -1,6 +1,6 @@
 """One stack for all faults: they hurt it one after the other, and it has to be well again after each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.marketplace import living
 from tests.faults.stand import Stand
+
+Note = Callable[[str, float], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,3 +42,9 @@ def chance(request: pytest.FixtureRequest) -> Random:
 def seed(request: pytest.FixtureRequest) -> int:
     """What to give as `--seed` to see the same again."""
     return int(request.config.getoption("seed"))
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Put a figure into the test's report."""
+    return lambda name, seconds: request.node.user_properties.append((name, round(seconds, 2)))

@@ -3,11 +3,15 @@
 A guard is out for a process from its next start on, while its file is there (`Stand.without`).
 """
 
+import asyncio
+import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 
 WITHOUT: Final = "without-"
+LATEST_COPY_SECONDS: Final = 2.0
 
 
 def _replace(module: str, owner: str, name: str, by: Callable[[Any], Any]) -> None:
@@ -76,6 +80,29 @@ def without_record() -> None:
     _replace("services.notifier.store", "", "sent_to", lambda _: nobody)
 
 
+def without_once() -> None:
+    """Publish everything once more a little later: all of it comes twice, and in another order."""
+    from shared.errors import Unavailable
+
+    def repeated(publish: Callable[..., Any]) -> Callable[..., Any]:
+        under_way: set[asyncio.Task[None]] = set()
+
+        async def again(*arguments: Any, **named: Any) -> None:
+            await asyncio.sleep(random.uniform(0.0, LATEST_COPY_SECONDS))
+            with suppress(Unavailable):
+                await publish(*arguments, **named)
+
+        async def publish_body(*arguments: Any, **named: Any) -> None:
+            await publish(*arguments, **named)
+            copy = asyncio.create_task(again(*arguments, **named))
+            under_way.add(copy)
+            copy.add_done_callback(under_way.discard)
+
+        return publish_body
+
+    _replace("shared.messaging.publisher", "Publisher", "publish_body", repeated)
+
+
 async def _nothing(*_: Any) -> int:
     return 0
 
@@ -87,4 +114,5 @@ GUARDS: Final[Mapping[str, Callable[[], None]]] = {
     "replay": without_replay,
     "fence": without_fence,
     "record": without_record,
+    "once": without_once,
 }

@@ -194,13 +194,19 @@ class Stand(Stack):
 
     async def set_memory_limit(self, share: float) -> None:
         """Set the broker's high watermark: 0.00001 raises the memory alarm at once, 0.4 is the default."""
+        await self._rabbitmqctl("set_vm_memory_high_watermark", str(share))
+
+    async def set_disk_limit(self, free: str) -> None:
+        """Set how much of the disk has to be free: more than there is raises the disk alarm at once."""
+        await self._rabbitmqctl("set_disk_free_limit", free)
+
+    async def _rabbitmqctl(self, *arguments: str) -> None:
         given = _environment_of(self.server_pid("rabbitmq"))
         kept = {name: value for name, value in given.items() if name.startswith(("RABBITMQ_", "ERL_EPMD"))}
         rabbitmqctl = Path(rabbitmq_server() or "").parent / "rabbitmqctl"
         process = await asyncio.create_subprocess_exec(
             rabbitmqctl,
-            "set_vm_memory_high_watermark",
-            str(share),
+            *arguments,
             env={**kept, "PATH": given["PATH"], "HOME": given["HOME"], "LANG": "C.UTF-8"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

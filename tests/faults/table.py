@@ -180,8 +180,12 @@ async def _thaw_broker(stand: Stand, _: Random) -> None:
     stand.hurt_server("rabbitmq", signal.SIGCONT)
 
 
-async def _alarm(stand: Stand, _: Random, *, share: float) -> None:
+async def _limit_memory(stand: Stand, _: Random, *, share: float) -> None:
     await stand.set_memory_limit(share)
+
+
+async def _limit_disk(stand: Stand, _: Random, *, free: str) -> None:
+    await stand.set_disk_limit(free)
 
 
 async def _delete_queue(stand: Stand, random: Random, *, among: tuple[str, ...]) -> None:
@@ -210,7 +214,20 @@ SERVERS: Final = (
     Fault("kill the broker", partial(_kill_server, name="rabbitmq"), nothing, is_quick=True),
     Fault("wipe the broker", partial(_kill_server, name="rabbitmq", is_wiped=True), nothing),
     Fault("freeze the broker", _freeze_broker, _thaw_broker, held_seconds=(3.0, 12.0), allowed=Allowed(live_mail=True)),
-    Fault("memory alarm", partial(_alarm, share=0.000001), partial(_alarm, share=0.4), held_seconds=(3.0, 8.0)),
+    Fault(
+        "memory alarm",
+        partial(_limit_memory, share=0.000001),
+        partial(_limit_memory, share=0.4),
+        held_seconds=(3.0, 8.0),
+    ),
+    Fault(
+        "disk alarm",
+        partial(_limit_disk, free="1000TB"),
+        partial(_limit_disk, free="50MB"),
+        held_seconds=(3.0, 8.0),
+        # The broker looks at its disk every ten seconds.
+        recovery_seconds=15.0,
+    ),
     Fault(
         "kill the database",
         partial(_kill_server, name="postgres"),

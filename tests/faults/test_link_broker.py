@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pytest
 
 from tests.eventually import eventually
+from tests.faults.conftest import Note
 from tests.faults.line import ALLOWED_SECONDS, Line, running_line
 from tests.faults.proxy import FaultProxy, fault_proxy
 from tests.servers import Database, Vhost
 
-Note = Callable[[str, float], None]
 GHOST_SECONDS = 15.0
 """So long the broker may go on delivering to a consumer whose link is half-open: three heartbeats."""
 
@@ -20,12 +20,6 @@ GHOST_SECONDS = 15.0
 async def line(database: Database, vhost: Vhost) -> AsyncIterator[Line]:
     async with fault_proxy(vhost.amqp_url) as way, running_line(database, way) as running:
         yield running
-
-
-@pytest.fixture
-def note(request: pytest.FixtureRequest) -> Note:
-    """Put a figure into the test's report."""
-    return lambda name, seconds: request.node.user_properties.append((name, round(seconds, 2)))
 
 
 @dataclass(frozen=True, slots=True)
