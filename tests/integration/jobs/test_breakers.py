@@ -1,7 +1,6 @@
 """A store that goes away pauses its type in every worker, burns no attempt, and is tried by one worker with one job."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from services.jobs.models import JobState
 from shared.blobs import Blobs, ObjectStoreDown, open_blobs
 from shared.contracts import jobs
 from shared.errors import DependencyDown
-from shared.messaging.attempt import Attempt
+from shared.messaging.attempt import Attempt, HandlerTable
 from shared.messaging.subscription import Subscription
 from tests.eventually import eventually
 from tests.integration.jobs.conftest import Marketplace
@@ -100,10 +99,15 @@ async def test_another_worker_tries_when_the_one_that_did_is_gone(
     async with AsyncExitStack() as stack:
         workers = {name: await stack.enter_async_context(AsyncExitStack()) for name in ("one", "other")}
         for name, its_stack in workers.items():
-            handlers = {jobs.ProcessImage: partial(process, worker=name)}
+            handlers: HandlerTable = {jobs.ProcessImage: partial(process, worker=name)}
             await its_stack.enter_async_context(marketplace.working(handlers, worker=name))
         causes = [await marketplace.publish(picture()) for _ in range(PICTURES)]
-        gone = await eventually(lambda: _known(prober, workers), 20)
+
+        async def is_named() -> bool:
+            return await prober() in workers
+
+        await eventually(is_named, 20)
+        gone = await prober()
         [left] = workers.keys() - {gone}
         await workers[gone].aclose()
 
@@ -118,8 +122,3 @@ async def test_another_worker_tries_when_the_one_that_did_is_gone(
     assert [shown.job.result for shown in done] == [{"attempt": 1}] * PICTURES
     handed = await marketplace.count("SELECT count(*) FROM jobs.type_history WHERE what = 'breaker_handed_over'")
     assert handed == 1
-
-
-async def _known(prober: Callable[[], Awaitable[str]], workers: Collection[str]) -> str | None:
-    name = await prober()
-    return name if name in workers else None

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from shared.contracts.control import Control
 from shared.messaging.control import Controls
 
+Kind = Literal["pause", "resume", "break", "mend"]
 TYPE = "send-email"
+STOPS: tuple[Kind, ...] = ("pause", "break")
+LETS_GO_ON: tuple[Kind, ...] = ("resume", "mend")
 JOB = UUID(int=1)
 BEGUN_AT = datetime(2026, 3, 1, tzinfo=UTC)
 FENCES = range(1, 6)
 
 
-def word(kind: Literal["pause", "resume", "break", "mend"], second: int) -> Control:
+def word(kind: Kind, second: int) -> Control:
     return Control(kind=kind, issued_at=BEGUN_AT + timedelta(seconds=second), job_type=TYPE, worker="w")
 
 
@@ -36,7 +39,7 @@ places = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=8)
 
 @given(st.integers(1, 6), places)
 def test_a_late_copy_stops_no_type_that_was_let_go_on(times: int, places: list[tuple[int, int]]) -> None:
-    words = [word(kind, 4 * n + i) for n in range(times) for i, kind in enumerate(("pause", "break", "resume", "mend"))]
+    words = [word(kind, 4 * n + i) for n in range(times) for i, kind in enumerate((*STOPS, *LETS_GO_ON))]
     controls = Controls()
     for control in with_late_copies(words, places):
         controls.apply(control)
@@ -46,7 +49,7 @@ def test_a_late_copy_stops_no_type_that_was_let_go_on(times: int, places: list[t
 
 @given(st.integers(1, 6), places)
 def test_what_is_stopped_is_so_at_the_latest_when_it_is_repeated(times: int, places: list[tuple[int, int]]) -> None:
-    words = [word(kind, 4 * n + i) for n in range(times) for i, kind in enumerate(("resume", "mend", "pause", "break"))]
+    words = [word(kind, 4 * n + i) for n in range(times) for i, kind in enumerate((*LETS_GO_ON, *STOPS))]
     controls = Controls()
     for control in (*with_late_copies(words, places), word("pause", 1000), word("break", 1000)):
         controls.apply(control)
