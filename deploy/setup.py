@@ -2,7 +2,7 @@
 
 The first thing that runs on a fresh machine, so it needs only a Python 3.11 and its standard
 library. It makes `.venv`, installs the hashed lock file of the set when that has changed, and sees
-to it that there is a RabbitMQ to start. Doing nothing takes a few milliseconds.
+to it that there is a RabbitMQ to start, and for tests a Chromium. Doing nothing takes a few milliseconds.
 
 Interrupted at any point it leaves a mark (`.venv/.unfinished`), and the next run starts `.venv` anew.
 """
@@ -46,6 +46,7 @@ POLICY_MARK = "# placed by Souk's set-up"
 UNITS = ("rabbitmq-server.service", "epmd.service", "epmd.socket")  # what the packages bring
 UNIT_FOLDER = Path("/lib/systemd/system")
 
+NO_BROWSER = "Chromium is missing: install it (on Debian `apt-get install --no-install-recommends chromium`)."
 NO_RABBITMQ = (
     "RabbitMQ is missing: install it (on Debian `apt-get install --no-install-recommends "
     "rabbitmq-server`, or run this as root), or set SOUK_AMQP_URL to a broker you have."
@@ -205,6 +206,25 @@ def has_docker() -> bool:
     return asked.returncode == 0
 
 
+# --- the browser of the tests --------------------------------------------------------------------
+
+
+def browser() -> Path | None:
+    """Find Debian's Chromium, or what else goes by its name."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    return Path(found) if found else None
+
+
+def ensure_browser() -> None:
+    """Install Chromium where that is possible; without one, the tests of pages are skipped and say so."""
+    if browser() or not may_apt():
+        return
+    try:
+        apt_install("chromium")
+    except SetupFailed as failure:
+        print(f"set-up: no Chromium, so the tests of pages are skipped: {failure}", file=sys.stderr)
+
+
 # --- Debian packages -----------------------------------------------------------------------------
 
 
@@ -277,6 +297,8 @@ def main(arguments: list[str]) -> int:
             ensure_environment(wanted[0])
             if "--no-broker" not in arguments:
                 ensure_broker()
+                if wanted == ["test"]:
+                    ensure_browser()
     except SetupFailed as failure:
         print(f"set-up: {failure}", file=sys.stderr)
         return 1

@@ -180,3 +180,30 @@ class TestServicesKeptOff:
         with setup.services_kept_off():
             (tmp_path / "rabbitmq-server.service").touch()
         assert ran == [("systemctl", "disable", "rabbitmq-server.service")]
+
+
+@pytest.mark.parametrize(
+    ("is_there", "may_apt", "installs"), [(True, True, False), (False, True, True), (False, False, False)]
+)
+def test_a_browser_is_installed_where_there_is_none_and_that_is_possible(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, may_apt: bool, installs: bool
+) -> None:
+    installed: list[str] = []
+    monkeypatch.setattr(setup, "browser", lambda: Path("/usr/bin/chromium") if is_there else None)
+    monkeypatch.setattr(setup, "may_apt", lambda: may_apt)
+    monkeypatch.setattr(setup, "apt_install", installed.append)
+    setup.ensure_browser()
+    assert bool(installed) is installs
+
+
+def test_a_browser_that_cannot_be_had_ends_no_set_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> None:
+        raise setup.SetupFailed("no network")
+
+    monkeypatch.setattr(setup, "browser", lambda: None)
+    monkeypatch.setattr(setup, "may_apt", lambda: True)
+    monkeypatch.setattr(setup, "apt_install", fail)
+    setup.ensure_browser()
+    assert "no network" in capsys.readouterr().err
