@@ -119,6 +119,7 @@ JOBS: Final = Group(
             id="pauseType",
             summary="Pause a type",
             path={"type": str},
+            errors=(422,),
             answers={200: Answer(TypesShown, "The types that stand now.")},
         ),
         Operation(
@@ -126,6 +127,7 @@ JOBS: Final = Group(
             id="resumeType",
             summary="Resume a type",
             path={"type": str},
+            errors=(422,),
             answers={200: Answer(TypesShown, "The types that stand now.")},
         ),
         Operation(

@@ -20,6 +20,8 @@ class InboxQuery(Query):
 class ReadBody(Body):
     """`POST /api/notifications/read`: some lines by id, or all there are."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"all": True}]})
+
     ids: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
     all: Literal[True] | None = None
 
@@ -49,6 +51,10 @@ class PreferenceItem(Body):
 
 class PreferencesBody(Body):
     """`GET` answers it and `PUT` takes it; with `PUT`, kinds left out are on again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"kind": "stock_low", "in_app": True, "email": False}]}]}
+    )
 
     items: Annotated[tuple[PreferenceItem, ...], Field(max_length=len(ADMIN_KINDS) + len(VENDOR_KINDS))]
 

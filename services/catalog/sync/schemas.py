@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from services.catalog.sync.models import Cause, Format, Layout, RowError, Run, RunState, Source, SourceKind
@@ -63,6 +63,12 @@ _NOT_FOR_CREDENTIALS: Final = frozenset(
 
 class SourceBody(Body):
     """A new source. A pull has an address and perhaps an interval in seconds; a push gets a secret."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Till", "url": "https://example.com/stock.json", "interval_seconds": 900}]
+        }
+    )
 
     name: Name
     kind: SourceKind = Field(SourceKind.PULL, strict=False)
