@@ -1,0 +1,125 @@
+"""The main job in a real browser: a vendor's pages, live and without scripts, beside an admin who decides."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, FilePayload, Page, expect
+
+from tests.browser import new_page, open_browser, sign_in
+from tests.e2e.marketplace import Shop, small_photo
+from tests.eventually import eventually
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium."""
+    async with open_browser() as opened:
+        yield opened
+
+
+@dataclass
+class Vendor:
+    """A vendor at work. Without scripts the page is loaded anew to see what happened."""
+
+    page: Page
+    is_scripted: bool
+
+    async def sees(self, text: str) -> None:
+        """Wait until the page says so."""
+        if self.is_scripted:
+            await expect(self.page.get_by_text(text).first).to_be_visible()
+            return
+
+        async def said() -> bool:
+            await self.page.reload()
+            return await self.page.get_by_text(text).count() > 0
+
+        await eventually(said, 20, every=0.3)
+
+    async def makes_product(self, title: str, sku: str) -> str:
+        """A draft; its id."""
+        page = self.page
+        await page.goto("/vendor/products/new")
+        await page.fill("[name=title]", title)
+        await page.fill("[name=description]", "A stool of oak.")
+        await page.select_option("[name=category]", "furniture")
+        await page.fill("[name=sku]", sku)
+        await page.fill("[name=price]", "129.50")
+        await page.fill("[name=on_hand]", "9")
+        await page.click("text=Save and add pictures")
+        await page.wait_for_url(re.compile("/vendor/products/[0-9a-f-]{36}$"))
+        return page.url.rsplit("/", 1)[1]
+
+    async def adds_picture(self) -> None:
+        """Upload one and wait until it is shown."""
+        page = self.page
+        picture = FilePayload(name="stool.jpg", mimeType="image/jpeg", buffer=small_photo(41))
+        await page.set_input_files("#file", picture)
+        await page.fill("#alt", "The stool from the front")
+        await page.click("#upload button")
+        if self.is_scripted:
+            await expect(page.locator("#pictures img[alt='The stool from the front']")).to_be_visible()
+        else:
+            await self.sees("The stool from the front")
+            await eventually(self._picture_is_ready, 20, every=0.3)
+
+    async def _picture_is_ready(self) -> bool:
+        await self.page.reload()
+        return await self.page.locator("#pictures img[alt='The stool from the front']").count() > 0
+
+
+@pytest.mark.parametrize("is_scripted", [True, False], ids=["scripted", "plain"])
+async def test_a_product_is_submitted_rejected_resubmitted_approved_and_sold_low(
+    shop: Shop, browser: Browser, is_scripted: bool
+) -> None:
+    mark = uuid4().hex[:8]
+    account = shop.stack.run.accounts.vendors[0]
+    async with new_page(browser, shop.gateway, is_scripted=is_scripted) as (page, _):
+        await sign_in(page, account.email, account.password)
+        vendor = Vendor(page, is_scripted)
+        product_id = await vendor.makes_product(f"Stool {mark}", f"STOOL-{mark}")
+        await vendor.adds_picture()
+        await page.click("text=Save and submit")
+        await vendor.sees("In review since")
+
+        decision = "/api/admin/approve-product"
+        reasons = [{"code": "description", "note": f"How high is {mark}?"}]
+        rejection = {"product_id": product_id, "action": "reject", "reasons": reasons}
+        await shop.post_once("admin", decision, json=rejection)
+        await vendor.sees(f"How high is {mark}?")
+        await page.fill("[name=description]", "A stool of oak, 45 cm high.")
+        await page.click("text=Save and submit again")
+        await vendor.sees("In review since")
+        await shop.post_once("admin", decision, json={"product_id": product_id, "action": "approve"})
+        await vendor.sees("See it in the shop")
+
+        await page.goto(f"/vendor/inventory/{product_id}")
+        await page.fill("[name=on_hand]", "2")
+        await page.click("text=Save the count")
+        await vendor.sees("2 pieces")
+        await page.goto("/vendor")
+        await vendor.sees("running low")
+        await page.goto(f"/products?q={mark}")
+        await page.click(f"text=Stool {mark}")
+        await expect(page.locator("h1")).to_have_text(f"Stool {mark}")
+        await expect(page.get_by_text("In stock")).to_be_visible()
+
+
+async def test_the_search_suggests_and_a_page_follows_what_is_sold(shop: Shop, browser: Browser) -> None:
+    product = await shop.submit()
+    mark = product["title"].split()[-1]
+    await shop.post_once("admin", "/api/admin/approve-product", json={"product_id": product["id"], "action": "approve"})
+    async with new_page(browser, shop.gateway, width=360, theme="dark") as (page, _):
+        await page.goto("/")
+        await page.locator("#search").press_sequentially(mark)
+        await page.locator("[role=option]").first.click()
+        await page.wait_for_url(f"**/products/{product['slug']}")
+        await expect(page.get_by_text("In stock")).to_be_visible()
+        inventory = f"/api/vendor/inventory/{product['id']}"
+        level = {"on_hand": 0, "expected_on_hand": product["on_hand"]}
+        async with shop.http.put(f"{shop.gateway}{inventory}", json=level, headers=shop.as_("vendor")) as answer:
+            assert answer.status == 200, await answer.text()
+        await expect(page.get_by_text("Sold out").first).to_be_visible()
