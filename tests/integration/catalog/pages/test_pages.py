@@ -146,6 +146,7 @@ async def test_the_shop_shows_what_is_on_sale_and_forgets_it_with_its_approval(
         assert "Walnut &lt;bowl&gt; &amp; spoon" in text, path
         assert "€49.50" in text
         assert "Nobody knows of me" not in text
+    answer, _ = await browser.get(address)
     again, body = await browser.get(address, **{"If-None-Match": answer.headers["ETag"]})
     assert (again.status, body) == (304, "")
     async with admin.post(f"/api/admin/products/{product['id']}/suspend", json={"note": "no"}) as done:
