@@ -29,7 +29,7 @@ EVERY_SECONDS: Final = 20.0
 GATEWAYS: Final = 2
 SAMPLE_SECONDS: Final = 2.0
 SHORTEST_LIFE_SECONDS: Final = 60.0
-"""Memory of younger processes is still growing into their work."""
+"""Of younger processes nothing is said."""
 PATIENCE_SECONDS: Final = RESCUE_SECONDS * TOLERANCE
 MIB: Final = 1024 * 1024
 
@@ -47,13 +47,14 @@ class Memory:
                 self.lives[name, pid].append((time.monotonic(), resident))
             await asyncio.sleep(SAMPLE_SECONDS)
 
-    def slopes(self) -> Mapping[str, float | None]:
-        """MiB a minute by process, over its longest life without the first half minute; None for short lives."""
-        found: dict[str, float | None] = {}
+    def slopes(self) -> Mapping[str, str]:
+        """How each process grew over the second half of its longest life: in the first it grows into its work."""
+        found: dict[str, str] = {}
         for (name, _), samples in sorted(self.lives.items(), key=lambda life: len(life[1])):
-            grown = [each for each in samples if each[0] - samples[0][0] > SHORTEST_LIFE_SECONDS / 2]
             lasted = samples[-1][0] - samples[0][0]
-            found[name] = slope(grown) * 60 / MIB if lasted >= SHORTEST_LIFE_SECONDS else None
+            grown = slope([each for each in samples if each[0] - samples[0][0] > lasted / 2]) * 60 / MIB
+            said = f"{grown:+.2f} MiB a minute over minutes {lasted / 120:.1f} to {lasted / 60:.1f} of a life"
+            found[name] = said if lasted >= SHORTEST_LIFE_SECONDS else "lived under a minute"
         return found
 
 
@@ -144,10 +145,7 @@ def table(soaked: Soaked) -> str:
         ("… while the only database, broker or jobs API is hurt", soaked.of_the_only),
         ("statistics sampled", f"{book.samples}, wrong {len(book.wrong_samples)}"),
     ]
-    slopes = [
-        (f"memory of {name}", "lived under a minute" if each is None else f"{each:+.2f} MiB a minute")
-        for name, each in sorted(soaked.memory.slopes().items())
-    ]
+    slopes = [(f"memory of {name}", grown) for name, grown in sorted(soaked.memory.slopes().items())]
     lines = [f"| {name} | {value} |" for name, value in (*rows, *slopes)]
     return "\n".join(("| soak | |", "|---|---|", *lines))
 

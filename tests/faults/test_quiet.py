@@ -38,4 +38,4 @@ async def test_the_only_answer_that_is_lost_comes_again(stand: Stand, note: Note
             print(f"answered again after {time.monotonic() - lost_at:.1f} s")
         finally:
             await conn.close()
-        await shop.settled(product)
+        await shop.nothing_open()
