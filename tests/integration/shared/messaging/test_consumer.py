@@ -7,6 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from aio_pika.abc import AbstractChannel
+from aiormq.channel import Channel as Underlay
 from pamqp.commands import Basic
 from prometheus_client import REGISTRY
 
@@ -106,6 +108,28 @@ async def test_a_queue_that_is_deleted_under_a_worker_is_declared_and_consumed_a
         bench.delete_queue(QUEUE)
         await eventually(lambda: not subscription.is_consuming)
         await eventually(lambda: subscription.is_consuming)
+        await _has_seen(handler, await bench.order())
+
+
+async def test_a_channel_that_the_broker_closes_is_opened_anew(
+    bench: Bench, handler: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels: list[Underlay] = []
+    open_channel = bench.broker.consuming.open_channel
+
+    async def noting(*, confirms: bool) -> tuple[AbstractChannel, Underlay]:
+        channel, underlay = await open_channel(confirms=confirms)
+        channels.append(underlay)
+        return channel, underlay
+
+    monkeypatch.setattr(bench.broker.consuming, "open_channel", noting)
+    async with bench.working({jobs.CheckLowStock: handler}):
+        await _has_seen(handler, await bench.order())
+        standing = [channel for channel in channels if not channel.is_closed]
+        for channel in standing:
+            await channel.basic_ack(10**6)  # of no delivery: the broker closes the channel for it
+        await eventually(lambda: all(channel.is_closed for channel in standing))
+        assert standing
         await _has_seen(handler, await bench.order())
 
 
