@@ -65,7 +65,7 @@ e2e: ## The demo's path through all processes
 
 faults: ## Processes, servers, links and messages hurt under load; SEED=2 hurts in another way
 	@$(SETUP) test
-	@$(PYTEST) --timeout 600 --seed $(SEED) tests/faults
+	@$(PYTEST) $(PARALLEL) --timeout 600 --seed $(SEED) tests/faults
 
 soak: ## Faults by chance for MINUTES=20, the same for the same SEED=1; ends in a table
 	@$(SETUP) test
