@@ -18,6 +18,10 @@ class FieldError:
     detail: str
 
 
+class CannotStart(Exception):
+    """What a person must mend before the process can start. Its text is all that is said, and goes to stderr."""
+
+
 class AppError(Exception):
     """Base of every expected failure. `retryable` says whether the same call may succeed later."""
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import uvloop
 
 from shared import tracing
+from shared.errors import CannotStart
 from shared.log import configure_logging, get_logger
 from shared.metrics import watch_loop
 from shared.redaction import Redactor, secrets_in
@@ -44,6 +45,8 @@ def run_process(name: str, settings: S, running: Callable[[S], AbstractAsyncCont
     with tracing.exporting(settings.otlp_endpoint, service=name, version=VERSION):
         try:
             uvloop.run(main())
+        except CannotStart as exc:
+            raise SystemExit(str(exc)) from exc
         except Exception as exc:  # what ends a process is told like everything else, without secrets
             log.critical("died", exc_info=True)
             raise SystemExit(1) from exc

@@ -24,7 +24,7 @@ from shared.errors import Unavailable
 from shared.log import get_logger
 from shared.web.bodies import received
 from shared.web.identity import HEADER as IDENTITY_HEADER
-from shared.web.identity import IDENTITY, Identity, sign
+from shared.web.identity import IDENTITY, NOBODY, Identity, Role, sign
 from shared.web.problems import REQUEST_ID
 from shared.web.requests import REQUEST_ID_HEADER
 
@@ -35,6 +35,8 @@ ANSWER_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 60.0
 """How long an answer that has begun may pause; live streams send a comment more often than that."""
 CONNECTIONS: Final = 100
+ANYBODY: Final = Identity(NOBODY, Role.SERVICE)
+"""Who asks for what is public: the gateway itself."""
 CHUNK_BYTES: Final = 64 * 1024
 
 _REQUEST_HEADERS: Final = (
@@ -149,7 +151,9 @@ async def _asked(upstream: Upstream, request: web.Request, body: bytes) -> aioht
     """Send the request on and wait for the answer to begin. Raises `UpstreamSilent`."""
     headers = CIMultiDict({name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers})
     headers.update(
-        upstream.signed(request[IDENTITY], method=request.method, path=request.path, request_id=request[REQUEST_ID])
+        upstream.signed(
+            request.get(IDENTITY, ANYBODY), method=request.method, path=request.path, request_id=request[REQUEST_ID]
+        )
     )
     url = URL(upstream.url + request.rel_url.raw_path_qs, encoded=True)
     try:

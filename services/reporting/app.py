@@ -5,17 +5,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from services.reporting.counting import Counting
 from services.reporting.files import Pages
 from services.reporting.handlers import generate_report, record_events
+from services.reporting.links import Links
 from services.reporting.routes import new_api
 from services.reporting.settings import Settings
-from services.reporting.usecases import Counting, Reports
+from services.reporting.usecases import Reports
 from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.db.gaps import reading_all
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
 from shared.db.replay import announcing
+from shared.lifecycle import background, every
 from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
 from shared.messaging.topology import build
@@ -23,6 +26,9 @@ from shared.messaging.working import working
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving
+
+REVISE_SECONDS = 30
+"""How long late events of one rush are gathered before the reports of their days are built again."""
 
 
 @asynccontextmanager
@@ -39,8 +45,16 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             announcing(pool, broker, relay, schema="reporting", topology=topology, seconds=settings.announce_seconds)
         )
         counting = Counting(pool=pool, inbox=Inbox("reporting"))
-        reports = Reports(pool=pool, outbox=Outbox("reporting"), zone=ZoneInfo(settings.time_zone), clock=utc_now)
-        api = new_api(reports, Pages(), key=settings.reporting_key.get_secret_value())
+        key = settings.reporting_key.get_secret_value()
+        reports = Reports(
+            pool=pool,
+            outbox=Outbox("reporting"),
+            links=Links(key),
+            zone=ZoneInfo(settings.time_zone),
+            clock=utc_now,
+        )
+        await stack.enter_async_context(background(every(REVISE_SECONDS, reports.revise), name="reviser"))
+        api = new_api(reports, Pages(), key=key)
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
         events_read = await stack.enter_async_context(
             reading_all(

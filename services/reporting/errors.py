@@ -25,3 +25,15 @@ class BadReportJob(InvalidInput):
     """A job asks for a report without saying which, or of which days. Trying it again changes nothing."""
 
     code = "bad_report_job"
+
+
+class NothingToReport(InvalidInput):
+    """Nothing happened in the period that was asked for: the report has failed, and says so."""
+
+    code = "nothing_to_report"
+
+
+class BadLink(NotFound):
+    """The link to a report has expired, or is none of ours. Sign in to open the report."""
+
+    code = "bad_link"

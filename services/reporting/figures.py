@@ -1,8 +1,9 @@
 """Puts a report's figures together from what the store counted. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from uuid import UUID
 
 from services.reporting.models import (
     Activity,
@@ -10,29 +11,47 @@ from services.reporting.models import (
     DailySales,
     DayMetrics,
     DaySales,
+    Decisions,
     FactKind,
     FactRow,
     FailedJobs,
+    HourRow,
+    HourSales,
     Period,
+    Reason,
     Sales,
     SalesRow,
     TopProduct,
     TopRow,
+    VendorFactRow,
+    VendorFigures,
+    VendorPerformance,
+    VendorSalesRow,
 )
 from shared.contracts.base import Money
 
 
-def daily_sales(period: Period, rows: Sequence[SalesRow], top: Sequence[TopRow]) -> DailySales:
-    """`daily_sales`; a day without sales is there with zeros."""
+def daily_sales(
+    period: Period, rows: Sequence[SalesRow], top: Sequence[TopRow], hours: Sequence[HourRow]
+) -> DailySales:
+    """`daily_sales`; a day or an hour without sales is there with zeros."""
     by_day = _sales_by_day(rows)
+    by_hour = {row.hour: row for row in hours}
     return DailySales(
         totals=by_day.get(None, Sales()),
-        days=tuple(DaySales(day=day, **dict(by_day.get(day, Sales()))) for day in period.days),
+        days=_days(period, by_day),
         top_products=_top(top),
+        hours=tuple(
+            HourSales(hour=hour, orders=row.orders, units=row.units)
+            for hour in range(24)
+            for row in [by_hour.get(hour, HourRow(hour, 0, 0))]
+        ),
     )
 
 
-def daily_metrics(period: Period, rows: Sequence[SalesRow], facts: Sequence[FactRow]) -> DailyMetrics:
+def daily_metrics(
+    period: Period, rows: Sequence[SalesRow], facts: Sequence[FactRow], products: Sequence[tuple[str, int]]
+) -> DailyMetrics:
     """`daily_metrics`; a day on which nothing happened is there with zeros."""
     by_day = _sales_by_day(rows)
     facts_of: dict[date, list[FactRow]] = defaultdict(list)
@@ -52,7 +71,81 @@ def daily_metrics(period: Period, rows: Sequence[SalesRow], facts: Sequence[Fact
             FailedJobs(job_type=job_type, count=count)
             for job_type, count in sorted(failed.items(), key=lambda item: (-item[1], item[0]))
         ),
+        products=tuple(products),
     )
+
+
+def vendor_performance(
+    period: Period,
+    *,
+    sold: Sequence[SalesRow],
+    trend: Sequence[SalesRow],
+    facts: Sequence[FactRow],
+    median_seconds: int | None,
+    low_stock_days: int,
+    vendors: Sequence[VendorFigures],
+) -> VendorPerformance:
+    """`vendor_performance`; a day of the trend without sales is there with zeros."""
+    counts = _counts(facts)
+    return VendorPerformance(
+        sales=_sales_by_day(sold).get(None, Sales()),
+        trend=_days(period.trend, _sales_by_day(trend)),
+        decisions=Decisions(
+            submitted=counts[FactKind.SUBMITTED],
+            approved=counts[FactKind.APPROVED],
+            rejected=counts[FactKind.REJECTED],
+            median_seconds=median_seconds,
+        ),
+        stock_outs=counts[FactKind.STOCK_OUT],
+        low_stock_days=low_stock_days,
+        vendors=tuple(vendors),
+    )
+
+
+def each_vendor(
+    names: Mapping[UUID, str], sold: Sequence[VendorSalesRow], facts: Sequence[VendorFactRow]
+) -> list[VendorFigures]:
+    """Every vendor of which anything is known, those with the most orders first."""
+    sums = {row.vendor_id: row for row in sold if row.currency is None}
+    net: dict[UUID, list[Money]] = defaultdict(list)
+    for row in sold:
+        if row.currency is not None:
+            net[row.vendor_id].append(_amount(row.net, row.currency))
+    counts = {(fact.vendor_id, fact.kind): fact.count for fact in facts}
+    known = names.keys() | sums.keys() | {fact.vendor_id for fact in facts}
+    figures = [
+        VendorFigures(
+            vendor_id=vendor_id,
+            name=names.get(vendor_id, ""),
+            orders=row.orders if row else 0,
+            units=row.units if row else 0,
+            cancelled_orders=row.cancelled_orders if row else 0,
+            net=tuple(net[vendor_id]),
+            submitted=counts.get((vendor_id, FactKind.SUBMITTED), 0),
+            approved=counts.get((vendor_id, FactKind.APPROVED), 0),
+            rejected=counts.get((vendor_id, FactKind.REJECTED), 0),
+            stock_outs=counts.get((vendor_id, FactKind.STOCK_OUT), 0),
+        )
+        for vendor_id in known
+        for row in [sums.get(vendor_id)]
+    ]
+    return sorted(figures, key=lambda each: (-each.orders, each.name, each.vendor_id))
+
+
+def reasons_of(facts: Iterable[FactRow]) -> tuple[Reason, ...]:
+    """Why products were rejected, most frequent first. One rejection may have several reasons."""
+    counts: dict[str, int] = defaultdict(int)
+    for fact in facts:
+        if fact.kind is FactKind.REJECTED:
+            for code in filter(None, fact.label.split(",")):
+                counts[code] += fact.count
+    return tuple(
+        Reason(code=code, count=count) for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def _days(period: Period, by_day: Mapping[date | None, Sales]) -> tuple[DaySales, ...]:
+    return tuple(DaySales(day=day, **dict(by_day.get(day, Sales()))) for day in period.days)
 
 
 def _sales_by_day(rows: Sequence[SalesRow]) -> dict[date | None, Sales]:
@@ -92,9 +185,7 @@ def _top(rows: Sequence[TopRow]) -> tuple[TopProduct, ...]:
 
 
 def _activity(rows: Iterable[FactRow]) -> Activity:
-    counts: dict[FactKind, int] = defaultdict(int)
-    for row in rows:
-        counts[row.kind] += row.count
+    counts = _counts(rows)
     return Activity(
         products_submitted=counts[FactKind.SUBMITTED],
         products_approved=counts[FactKind.APPROVED],
@@ -102,6 +193,13 @@ def _activity(rows: Iterable[FactRow]) -> Activity:
         stock_alerts=counts[FactKind.STOCK_LOW],
         jobs_failed=counts[FactKind.JOB_FAILED],
     )
+
+
+def _counts(rows: Iterable[FactRow]) -> Mapping[FactKind, int]:
+    counts: dict[FactKind, int] = defaultdict(int)
+    for row in rows:
+        counts[row.kind] += row.count
+    return counts
 
 
 def _amount(minor: int, currency: str | None) -> Money:

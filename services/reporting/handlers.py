@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from aiormq.abc import DeliveredMessage
 from pydantic import JsonValue
 
-from services.reporting.usecases import Counting, Reports, counts_of
+from services.reporting.counting import Counting
+from services.reporting.usecases import Reports, counts_of, known_type
 from shared.contracts.jobs import GenerateReport
 from shared.messaging.attempt import Attempt
 from shared.messaging.reader import parse_event, tell_handled
@@ -22,8 +23,13 @@ async def record_events(messages: Sequence[DeliveredMessage], *, counting: Count
 
 
 async def generate_report(job: GenerateReport, attempt: Attempt, *, reports: Reports) -> JsonValue:
-    """Build a report; the result says which and what is in it. A cancelled one is not written."""
-    report = await reports.generate(job, job_id=attempt.job_id, before_writing=attempt.stop_if_cancelled)
+    """Build a report, the result says which and what is in it; or ask for all that are due, the result says how many.
+
+    A cancelled one is not written.
+    """
+    if job.scope == "due":
+        return {"reports_asked_for": await reports.request_due(known_type(job.report_type), job.due_at)}
+    report = await reports.generate(job, attempt=attempt)
     return {
         "report_id": str(report.id),
         "report_type": report.type,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,9 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from shared.contracts.base import Money
 
-ReportType = Literal["daily_sales", "daily_metrics"]
-VendorReportType = Literal["daily_sales"]
+ReportType = Literal["daily_sales", "daily_metrics", "vendor_performance", "catalog_quality"]
+VendorReportType = Literal["daily_sales", "vendor_performance", "catalog_quality"]
 """The reports a vendor can ask for; `daily_metrics` is about the whole marketplace."""
+SHORT_CHARS: Final = 120
+"""A description below this tells a buyer little: about two lines on a phone."""
+TREND_DAYS: Final = 30
+"""How many days, up to the last of its period, the trend of `vendor_performance` goes back."""
 
 
 class ReportState(StrEnum):
@@ -43,6 +47,11 @@ class Period:
     def ends_at(self) -> datetime:
         """The first instant after the last day, UTC."""
         return _midnight(self.last + timedelta(days=1), self.zone)
+
+    @property
+    def trend(self) -> "Period":
+        """The `TREND_DAYS` up to its last day."""
+        return Period(self.last - timedelta(days=TREND_DAYS - 1), self.last, self.zone)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -77,12 +86,15 @@ class FactKind(StrEnum):
     APPROVED = "product.approved"
     REJECTED = "product.rejected"
     STOCK_LOW = "stock.low"
+    STOCK_RECOVERED = "stock.recovered"
+    STOCK_OUT = "stock.out"
+    """Of a `stock.changed` that took the last piece."""
     JOB_FAILED = "job.failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One event that is counted. `label` is the job's type where it is about a job."""
+    """One event that is counted. `label` is the job's type, or the codes of a rejection's reasons."""
 
     event_id: UUID
     kind: FactKind
@@ -90,6 +102,28 @@ class Fact:
     vendor_id: UUID | None
     subject_id: UUID
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor as reporting knows it; without a zone its days are the marketplace's."""
+
+    id: UUID
+    name: str
+    zone: ZoneInfo | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldProduct:
+    """What one event tells of a product; None is what it does not tell."""
+
+    id: UUID
+    vendor_id: UUID
+    version: int
+    status: str
+    title: str | None = None
+    pictures: int | None = None
+    description_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +149,36 @@ class TopRow:
     units: int
     currency: str
     net: int
+
+
+@dataclass(frozen=True, slots=True)
+class HourRow:
+    """Sales placed in one hour of the day, 0 to 23 by the clock, on any day of a period."""
+
+    hour: int
+    orders: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class VendorSalesRow:
+    """Sales of one vendor: a null currency is the sum over all of them."""
+
+    vendor_id: UUID
+    currency: str | None
+    orders: int
+    units: int
+    cancelled_orders: int
+    net: int
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFactRow:
+    """How often a thing happened to one vendor."""
+
+    vendor_id: UUID
+    kind: FactKind
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +219,14 @@ class DaySales(Sales):
     day: date
 
 
+class HourSales(Figures):
+    """What was placed in one hour of the day, 0 to 23, on all days of a period; also what was cancelled since."""
+
+    hour: int
+    orders: int
+    units: int
+
+
 class TopProduct(Figures):
     """A product by units sold and not cancelled."""
 
@@ -171,6 +243,7 @@ class DailySales(Figures):
     totals: Sales
     days: tuple[DaySales, ...]
     top_products: tuple[TopProduct, ...]
+    hours: tuple[HourSales, ...] = ()
 
 
 class Activity(Figures):
@@ -199,16 +272,88 @@ class FailedJobs(Figures):
 
 
 class DailyMetrics(Figures):
-    """`daily_metrics`: the whole marketplace's day for its operator."""
+    """`daily_metrics`: the whole marketplace's day for its operator. `products` counts them by state, as it stands."""
 
     type: Literal["daily_metrics"] = "daily_metrics"
     sales: Sales
     activity: Activity
     days: tuple[DayMetrics, ...]
     failed_jobs: tuple[FailedJobs, ...]
+    products: tuple[tuple[str, int], ...] = ()
 
 
-AnyFigures = DailySales | DailyMetrics
+class Decisions(Figures):
+    """What became of submissions. `median_seconds` is from a submission to its decision, null without any."""
+
+    submitted: int = 0
+    approved: int = 0
+    rejected: int = 0
+    median_seconds: int | None = None
+
+
+class VendorFigures(Figures):
+    """One vendor beside the others; `name` is empty while reporting has not heard it."""
+
+    vendor_id: UUID
+    name: str
+    orders: int
+    units: int
+    cancelled_orders: int
+    net: tuple[Money, ...]
+    submitted: int
+    approved: int
+    rejected: int
+    stock_outs: int
+
+
+class VendorPerformance(Figures):
+    """`vendor_performance`: how one vendor, or (null) all of them, did.
+
+    `low_stock_days` are days of the period on which at least one product was low for a moment, `stock_outs` how often
+    a product's last piece went. `trend` are the sales of the 30 days up to the period's last.
+    """
+
+    type: Literal["vendor_performance"] = "vendor_performance"
+    sales: Sales
+    trend: tuple[DaySales, ...]
+    decisions: Decisions
+    stock_outs: int
+    low_stock_days: int
+    vendors: tuple[VendorFigures, ...] = ()
+
+
+class Reason(Figures):
+    """How often something was a reason to reject."""
+
+    code: str
+    count: int
+
+
+class PoorProduct(Figures):
+    """A product that could be shown better, and in how many pieces it is; null where that was not told."""
+
+    product_id: UUID
+    title: str
+    vendor_name: str
+    pictures: int | None
+    description_chars: int | None
+
+
+class CatalogQuality(Figures):
+    """`catalog_quality`: what is in the catalogue as it stands, and what was rejected in the period.
+
+    `poor` are the products to look at first, at most a hundred; the counts are of all.
+    """
+
+    type: Literal["catalog_quality"] = "catalog_quality"
+    products: int
+    without_picture: int
+    short_description: int
+    reasons: tuple[Reason, ...]
+    poor: tuple[PoorProduct, ...]
+
+
+AnyFigures = DailySales | DailyMetrics | VendorPerformance | CatalogQuality
 FIGURES: TypeAdapter[AnyFigures] = TypeAdapter(Annotated[AnyFigures, Field(discriminator="type")])
 
 
@@ -216,8 +361,10 @@ FIGURES: TypeAdapter[AnyFigures] = TypeAdapter(Annotated[AnyFigures, Field(discr
 class Report:
     """A report's row. There is one for each type, scope (a vendor, or null: the marketplace) and period.
 
-    `round` counts how often it was asked for. `figures_at` is when the figures were taken; they stay readable while a
-    newer building is pending. `request_id` is the event that asked last, `job_id` the job that built last.
+    `round` counts how often it was asked for; `is_due` is one that nobody asked for, its day was over. `figures_at` is
+    when the figures were taken; they stay readable while a newer building is pending. `changes` counts what happened
+    late on its days, `is_revised` says that figures were replaced because of it. `request_id` is the event that asked
+    last, `job_id` the job that built last.
     """
 
     id: UUID
@@ -232,3 +379,7 @@ class Report:
     figures: AnyFigures | None = None
     figures_at: datetime | None = None
     error: str | None = None
+    changes: int = 0
+    is_revised: bool = False
+    is_due: bool = False
+    vendor_name: str = ""

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from services.reporting.routes import ADMIN_REPORTS, VENDOR_REPORTS
+from services.reporting.routes import ADMIN_REPORTS, VENDOR_REPORTS, XLSX
 from services.reporting.schemas import (
     AdminReportBody,
     FileQuery,
@@ -30,13 +30,13 @@ def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
             route=f"POST {at}",
             id=f"request{who}Report",
             summary="Ask for a report",
-            description="There is one report per type, scope and period: asked for again, it is made anew.",
+            description="There is one per type, scope and period, so no `Idempotency-Key` is needed: asked again, "
+            "it is made anew.",
             body=body,
             answers={
                 201: Answer(ReportItem, "The report; its job follows.", headers=("Location",)),
                 200: Answer(ReportItem, "It is there already.", headers=("Location",)),
             },
-            is_creating=True,
         ),
         Operation(
             route=f"GET {at}/{{id}}",
@@ -49,7 +49,7 @@ def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
             id=f"read{who}ReportFile",
             summary="Read a report as a file",
             query=FileQuery,
-            answers={200: Answer(str, "The file.", media_types=("text/html", "text/csv"))},
+            answers={200: Answer(str, "The file.", media_types=("text/html", "text/csv", XLSX))},
             errors=(409,),
         ),
     )

@@ -6,11 +6,20 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from services.reporting.document import document_of
 from services.reporting.errors import ReportNotReady, UnknownReport
-from services.reporting.files import Pages, csv_of
+from services.reporting.files import Pages, csv_of, xlsx_of
+from services.reporting.layout import document_of
+from services.reporting.links import PREFIX as LINKS
 from services.reporting.models import Report, ReportType
-from services.reporting.schemas import AdminReportBody, FileQuery, ListQuery, PeriodBody, ReportItem, VendorReportBody
+from services.reporting.schemas import (
+    AdminReportBody,
+    FileFormat,
+    FileQuery,
+    ListQuery,
+    PeriodBody,
+    ReportItem,
+    VendorReportBody,
+)
 from services.reporting.usecases import Reports
 from shared.errors import Forbidden
 from shared.web.bodies import read_body, read_query
@@ -21,6 +30,7 @@ REPORTS: Final = web.AppKey("reports", Reports)
 PAGES: Final = web.AppKey("pages", Pages)
 VENDOR_REPORTS: Final = "/api/vendor/reports"
 ADMIN_REPORTS: Final = "/api/admin/reports"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
@@ -35,6 +45,7 @@ def new_api(reports: Reports, pages: Pages, *, key: str) -> web.Application:
         app.router.add_get(path, list_reports)
         app.router.add_get(f"{path}/{{id}}", show_report)
         app.router.add_get(f"{path}/{{id}}/file", show_file)
+    app.router.add_get(f"{LINKS}/{{id}}/{{token}}", show_linked)
     return app
 
 
@@ -75,26 +86,40 @@ async def show_report(request: web.Request) -> web.Response:
 async def show_file(request: web.Request) -> web.Response:
     """One report as a file. While newer figures are pending, the ones that are there."""
     report = await _found(request)
-    query = read_query(request, FileQuery)
+    return _file(request, report, read_query(request, FileQuery).format)
+
+
+async def show_linked(request: web.Request) -> web.Response:
+    """One report's page, for whoever has its link: no sign-in."""
+    reports = request.app[REPORTS]
+    report_id = _id(request)
+    reports.links.check(report_id, request.match_info["token"], now=reports.clock())
+    return _file(request, await reports.find(report_id, vendor_id=None), "html")
+
+
+def _file(request: web.Request, report: Report, form: FileFormat) -> web.Response:
     if report.figures is None or report.figures_at is None:
         raise ReportNotReady(f"The report is {report.state.value}; it has no figures yet.")
     document = document_of(report)
-    match query.format:
+    match form:
         case "csv":
             body, kind, disposition = csv_of(document), "text/csv; charset=utf-8; header=present", "attachment"
+        case "xlsx":
+            body, kind, disposition = xlsx_of(document), XLSX, "attachment"
         case "html":
             shown_at = report.figures_at.astimezone(report.period.zone).strftime("%Y-%m-%d %H:%M %Z")
             body = request.app[PAGES].html_of(document, figures_at=shown_at)
             kind, disposition = "text/html; charset=utf-8", "inline"
         case _:
-            assert_never(query.format)
+            assert_never(form)
     return web.Response(
         body=body,
         headers={
             "Content-Type": kind,
-            "Content-Disposition": f'{disposition}; filename="{document.stem}.{query.format}"',
+            "Content-Disposition": f'{disposition}; filename="{document.stem}.{form}"',
             "Content-Security-Policy": _PAGE_POLICY,
             "Cache-Control": "private, no-cache",
+            "Referrer-Policy": "no-referrer",  # a link's address is its key
         },
     )
 
@@ -112,11 +137,14 @@ async def _request(
 
 async def _found(request: web.Request) -> Report:
     vendor_id = _scope(request)
+    return await request.app[REPORTS].find(_id(request), vendor_id=vendor_id)
+
+
+def _id(request: web.Request) -> UUID:
     try:
-        report_id = UUID(request.match_info["id"])
+        return UUID(request.match_info["id"])
     except ValueError as exc:
         raise UnknownReport("There is no such report.") from exc
-    return await request.app[REPORTS].find(report_id, vendor_id=vendor_id)
 
 
 def _scope(request: web.Request) -> UUID | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.reporting.models import DailyMetrics, DailySales, Report, ReportState, ReportType, VendorReportType
+from services.reporting.models import AnyFigures, Report, ReportState, ReportType, VendorReportType
 from shared.web.bodies import Body, Query
 
 
@@ -39,10 +39,13 @@ class ListQuery(Query):
     cursor: UUID | None = None
 
 
+FileFormat = Literal["csv", "html", "xlsx"]
+
+
 class FileQuery(Query):
     """In which form."""
 
-    format: Literal["csv", "html"] = "html"
+    format: FileFormat = "html"
 
 
 class PeriodItem(BaseModel):
@@ -67,12 +70,15 @@ class ReportInList(BaseModel):
     requested_at: datetime
     ready_at: datetime | None
     error: str | None
+    is_due: bool
+    is_revised: bool
+    vendor_name: str
 
 
 class ReportItem(ReportInList):
     """A report. `figures` are there once it was ready for the first time."""
 
-    figures: DailySales | DailyMetrics | None
+    figures: AnyFigures | None
 
     @classmethod
     def of(cls, report: Report) -> "ReportItem":
@@ -88,5 +94,8 @@ class ReportItem(ReportInList):
             requested_at=report.requested_at,
             ready_at=report.figures_at,
             error=report.error,
+            is_due=report.is_due,
+            is_revised=report.is_revised,
+            vendor_name=report.vendor_name,
             figures=report.figures,
         )

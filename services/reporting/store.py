@@ -8,16 +8,23 @@ from zoneinfo import ZoneInfo
 
 from services.reporting.models import (
     FIGURES,
+    SHORT_CHARS,
     AnyFigures,
     Fact,
     FactKind,
     FactRow,
+    HourRow,
     Period,
+    PoorProduct,
     Report,
     ReportState,
     SalesRow,
     SoldLine,
+    ToldProduct,
     TopRow,
+    Vendor,
+    VendorFactRow,
+    VendorSalesRow,
 )
 from shared.db.pool import Connection
 
@@ -83,18 +90,151 @@ TOP_PRODUCTS = """
     ORDER BY top.units DESC, top.product_id, kept.currency
 """
 FACT_COUNTS = """
-    -- How often each thing happened in a time span, by day.
+    -- How often each thing happened in a time span, by day; to one vendor, or with $4 null to everybody.
     SELECT (happened_at AT TIME ZONE $3)::date AS day, kind, label, count(*) AS count
     FROM reporting.facts
-    WHERE happened_at >= $1 AND happened_at < $2
+    WHERE happened_at >= $1 AND happened_at < $2 AND ($4::uuid IS NULL OR vendor_id = $4)
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3
+"""
+HOURS = """
+    -- What was placed in each hour of the day by the clock of a zone, over a time span.
+    SELECT extract(hour FROM placed_at AT TIME ZONE $3)::int AS hour,
+           count(DISTINCT order_id) AS orders, sum(quantity)::bigint AS units
+    FROM reporting.order_lines
+    WHERE placed_at >= $1 AND placed_at < $2 AND ($4::uuid IS NULL OR vendor_id = $4)
+    GROUP BY 1
+    ORDER BY 1
+"""
+SALES_OF_VENDORS = """
+    -- Sales of a time span by vendor and currency; a null currency is all of a vendor's.
+    SELECT l.vendor_id, l.currency,
+           count(DISTINCT l.order_id) AS orders,
+           sum(l.quantity)::bigint AS units,
+           count(DISTINCT l.order_id) FILTER (WHERE c.order_id IS NOT NULL) AS cancelled_orders,
+           coalesce(sum(l.quantity * l.unit_minor) FILTER (WHERE c.order_id IS NULL), 0)::bigint AS net
+    FROM reporting.order_lines l
+    LEFT JOIN reporting.cancellations c USING (order_id)
+    WHERE l.placed_at >= $1 AND l.placed_at < $2
+    GROUP BY GROUPING SETS ((1, 2), (1))
+    ORDER BY 1, 2
+"""
+FACTS_OF_VENDORS = """
+    -- How often each thing happened to each vendor in a time span.
+    SELECT vendor_id, kind, count(*) AS count
+    FROM reporting.facts
+    WHERE happened_at >= $1 AND happened_at < $2 AND vendor_id IS NOT NULL AND kind <> 'job.failed'
+    GROUP BY 1, 2
+"""
+MEDIAN_DECISION = """
+    -- Half of a time span's decisions took at most so many seconds since the submission they answer.
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM decided.happened_at - submitted.at))
+    FROM reporting.facts decided
+    CROSS JOIN LATERAL (
+        SELECT max(happened_at) AS at FROM reporting.facts
+        WHERE subject_id = decided.subject_id AND kind = 'product.submitted' AND happened_at <= decided.happened_at
+    ) AS submitted
+    WHERE decided.kind IN ('product.approved', 'product.rejected') AND submitted.at IS NOT NULL
+      AND decided.happened_at >= $1 AND decided.happened_at < $2 AND ($3::uuid IS NULL OR decided.vendor_id = $3)
+"""
+LOW_STOCK_DAYS = """
+    -- On how many days of a time span at least one product was low for a moment: from each alert to what ended it.
+    WITH alerts AS (
+        SELECT kind, happened_at AS low_at,
+               lead(happened_at, 1, 'infinity')
+                   OVER (PARTITION BY subject_id ORDER BY happened_at, event_id) AS ended_at
+        FROM reporting.facts
+        WHERE kind IN ('stock.low', 'stock.recovered') AND happened_at < $2 AND ($4::uuid IS NULL OR vendor_id = $4)
+    )
+    SELECT count(DISTINCT day)
+    FROM alerts, generate_series(
+        date_trunc('day', greatest(low_at, $1) AT TIME ZONE $3),
+        (least(ended_at, $2) - interval '1 microsecond') AT TIME ZONE $3,
+        interval '1 day'
+    ) AS day
+    WHERE kind = 'stock.low' AND ended_at > $1
+"""
+KEEP_VENDOR = """
+    -- What a vendor is called and where its days begin, unless something younger is known.
+    INSERT INTO reporting.vendors (id, name, time_zone, told_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (id) DO UPDATE
+    SET name = EXCLUDED.name, time_zone = EXCLUDED.time_zone, told_at = EXCLUDED.told_at
+    WHERE vendors.told_at <= EXCLUDED.told_at
+"""
+NAME_VENDOR = """
+    -- What a vendor is called, where nothing has told of it so far.
+    INSERT INTO reporting.vendors (id, name, told_at) VALUES ($1, $2, 'epoch') ON CONFLICT (id) DO NOTHING
+"""
+VENDORS = """
+    -- Every vendor that is known, or one.
+    SELECT id, name, time_zone FROM reporting.vendors WHERE $1::uuid IS NULL OR id = $1 ORDER BY id
+"""
+KEEP_PRODUCT = """
+    -- What was last told of a product. What an event does not tell stays as it was.
+    INSERT INTO reporting.products (id, vendor_id, version, status, title, pictures, description_chars)
+    VALUES ($1, $2, $3, $4, coalesce($5, ''), $6, $7)
+    ON CONFLICT (id) DO UPDATE
+    SET version = EXCLUDED.version, status = EXCLUDED.status, title = coalesce($5, products.title),
+        pictures = coalesce($6, products.pictures),
+        description_chars = coalesce($7, products.description_chars)
+    WHERE products.version <= EXCLUDED.version
+"""
+QUALITY = """
+    -- How many products are in the catalogue or want to be, and how many could be shown better.
+    SELECT count(*) AS products,
+           count(*) FILTER (WHERE pictures = 0) AS without_picture,
+           count(*) FILTER (WHERE description_chars < $2) AS short_description
+    FROM reporting.products
+    WHERE status IN ('pending', 'approved', 'rejected') AND ($1::uuid IS NULL OR vendor_id = $1)
+"""
+POOR_PRODUCTS = """
+    -- The products to look at first: those without a picture, then those with the shortest descriptions.
+    SELECT p.id AS product_id, p.title, coalesce(v.name, '') AS vendor_name, p.pictures, p.description_chars
+    FROM reporting.products p LEFT JOIN reporting.vendors v ON v.id = p.vendor_id
+    WHERE p.status IN ('pending', 'approved', 'rejected') AND ($1::uuid IS NULL OR p.vendor_id = $1)
+      AND (p.pictures = 0 OR p.description_chars < $2)
+    ORDER BY (p.pictures = 0) DESC NULLS LAST, p.description_chars NULLS LAST, p.id
+    LIMIT $3
+"""
+STATUSES = """
+    -- How many products are in which state.
+    SELECT status, count(*) AS count FROM reporting.products GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+HOLD_OFF_BUILDERS = """
+    -- Until this transaction ends, no report's figures are taken.
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('reporting.figures', 0))
+"""
+AWAIT_RECORDERS = """
+    -- Wait until every event that is being counted is counted.
+    SELECT pg_advisory_xact_lock(hashtextextended('reporting.figures', 0))
+"""
+REOPEN = """
+    -- Sales of days that reports are about have changed. In the order of their ids: two at once wait for each other.
+    WITH sold AS (
+        SELECT DISTINCT * FROM unnest($1::uuid[], $2::timestamptz[]) AS t (vendor_id, placed_at)
+    ), touched AS (
+        SELECT id FROM reporting.reports AS r
+        WHERE type <> 'catalog_quality' AND period_to >= (SELECT min(placed_at)::date - 1 FROM sold)
+          AND EXISTS (
+              SELECT FROM sold
+              WHERE (r.vendor_id IS NULL OR r.vendor_id = sold.vendor_id)
+                AND (sold.placed_at AT TIME ZONE r.time_zone)::date BETWEEN r.period_from AND r.period_to)
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE reporting.reports SET changes = changes + 1 FROM touched WHERE reports.id = touched.id
+"""
+REVISABLE = """
+    -- Finished reports of days that are over, whose sales have changed since.
+    SELECT *, '' AS vendor_name FROM reporting.reports
+    WHERE changes > counted AND state = 'ready' AND period_to < ($1::timestamptz AT TIME ZONE time_zone)::date
+    ORDER BY id LIMIT $2
+    FOR UPDATE SKIP LOCKED
 """
 ADD_REPORT = """
     -- Ask for a report that nobody asked for yet; no row back if there is one.
     INSERT INTO reporting.reports
-        (id, type, vendor_id, period_from, period_to, time_zone, state, round, requested_at, request_id)
-    VALUES ($1, $2, $3, $4, $5, $6, 'pending', 1, $7, $8)
+        (id, type, vendor_id, period_from, period_to, time_zone, state, round, requested_at, request_id, is_due)
+    VALUES ($1, $2, $3, $4, $5, $6, 'pending', 1, $7, $8, $9)
     ON CONFLICT (type, vendor_id, period_from, period_to) DO NOTHING
     RETURNING *
 """
@@ -113,24 +253,29 @@ ASK_AGAIN = """
 """
 FIND_REPORT = """
     -- One report.
-    SELECT * FROM reporting.reports WHERE id = $1
+    SELECT r.*, v.name AS vendor_name
+    FROM reporting.reports AS r LEFT JOIN reporting.vendors AS v ON v.id = r.vendor_id
+    WHERE r.id = $1
 """
 LIST_OF_VENDOR = """
     -- A page of a vendor's reports, newest first, without their figures.
-    SELECT id, type, vendor_id, period_from, period_to, time_zone, state, round, requested_at, request_id, job_id,
-           NULL::jsonb AS figures, figures_at, error
-    FROM reporting.reports WHERE vendor_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+    SELECT r.id, type, vendor_id, period_from, period_to, r.time_zone, state, round, requested_at, request_id, job_id,
+           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, v.name AS vendor_name
+    FROM reporting.reports AS r LEFT JOIN reporting.vendors AS v ON v.id = r.vendor_id
+    WHERE r.vendor_id = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3
 """
 LIST_OF_ALL = """
     -- A page of everybody's reports, newest first, without their figures.
-    SELECT id, type, vendor_id, period_from, period_to, time_zone, state, round, requested_at, request_id, job_id,
-           NULL::jsonb AS figures, figures_at, error
-    FROM reporting.reports WHERE id < $1 ORDER BY id DESC LIMIT $2
+    SELECT r.id, type, vendor_id, period_from, period_to, r.time_zone, state, round, requested_at, request_id, job_id,
+           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, v.name AS vendor_name
+    FROM reporting.reports AS r LEFT JOIN reporting.vendors AS v ON v.id = r.vendor_id
+    WHERE r.id < $1 ORDER BY r.id DESC LIMIT $2
 """
 REPLACE_FIGURES = """
     -- Put figures in, unless younger ones are there or this job has done so already: then no row back.
     UPDATE reporting.reports
-    SET figures = $2, figures_at = $3, job_id = $4, time_zone = $5, state = 'ready', error = NULL
+    SET figures = $2, figures_at = $3, job_id = $4, time_zone = $5, counted = $6, state = 'ready', error = NULL,
+        revisions = revisions + (figures IS NOT NULL AND $6 > counted)::int
     WHERE id = $1 AND (figures_at IS NULL OR figures_at < $3) AND job_id IS DISTINCT FROM $4
     RETURNING round
 """
@@ -195,10 +340,109 @@ async def top_products(conn: Connection, period: Period, vendor_id: UUID | None,
     return [TopRow(**row) for row in rows]
 
 
-async def fact_counts(conn: Connection, period: Period) -> list[FactRow]:
-    """What else happened, by day."""
-    rows = await conn.fetch(FACT_COUNTS, period.starts_at, period.ends_at, period.zone.key)
+async def sales_by_hour(conn: Connection, period: Period, vendor_id: UUID | None) -> list[HourRow]:
+    """Sales by the hour of the day; an hour without any is left out."""
+    rows = await conn.fetch(HOURS, period.starts_at, period.ends_at, period.zone.key, vendor_id)
+    return [HourRow(**row) for row in rows]
+
+
+async def sales_of_vendors(conn: Connection, period: Period) -> list[VendorSalesRow]:
+    """Sales by vendor and currency, and each vendor's sum."""
+    rows = await conn.fetch(SALES_OF_VENDORS, period.starts_at, period.ends_at)
+    return [VendorSalesRow(**row) for row in rows]
+
+
+async def facts_of_vendors(conn: Connection, period: Period) -> list[VendorFactRow]:
+    """What else happened, by vendor."""
+    rows = await conn.fetch(FACTS_OF_VENDORS, period.starts_at, period.ends_at)
+    return [VendorFactRow(row["vendor_id"], FactKind(row["kind"]), row["count"]) for row in rows]
+
+
+async def median_decision(conn: Connection, period: Period, vendor_id: UUID | None) -> int | None:
+    """Seconds from submission to decision, the median; None without a decision."""
+    seconds = await conn.fetchval(MEDIAN_DECISION, period.starts_at, period.ends_at, vendor_id)
+    return None if seconds is None else round(seconds)
+
+
+async def low_stock_days(conn: Connection, period: Period, vendor_id: UUID | None) -> int:
+    """Days of the period on which a product was low."""
+    days: int = await conn.fetchval(LOW_STOCK_DAYS, period.starts_at, period.ends_at, period.zone.key, vendor_id)
+    return days
+
+
+async def keep_vendor(conn: Connection, vendor: Vendor, *, told_at: datetime) -> None:
+    """What a vendor is called, and where its days begin. Safe to repeat, in any order."""
+    await conn.execute(KEEP_VENDOR, vendor.id, vendor.name, vendor.zone and vendor.zone.key, told_at)
+
+
+async def name_vendor(conn: Connection, vendor_id: UUID, name: str) -> None:
+    """What a vendor is called, by the way: what it says of itself counts more. Safe to repeat."""
+    await conn.execute(NAME_VENDOR, vendor_id, name)
+
+
+async def vendors(conn: Connection, vendor_id: UUID | None = None) -> list[Vendor]:
+    """Every vendor that is known, or one."""
+    rows = await conn.fetch(VENDORS, vendor_id)
+    return [Vendor(row["id"], row["name"], row["time_zone"] and ZoneInfo(row["time_zone"])) for row in rows]
+
+
+async def keep_product(conn: Connection, told: ToldProduct) -> None:
+    """What was last told of a product. Safe to repeat, in any order."""
+    await conn.execute(
+        KEEP_PRODUCT,
+        told.id,
+        told.vendor_id,
+        told.version,
+        told.status,
+        told.title,
+        told.pictures,
+        told.description_chars,
+    )
+
+
+async def quality(conn: Connection, vendor_id: UUID | None) -> tuple[int, int, int]:
+    """How many products there are, without a picture, with a description below `SHORT_CHARS`."""
+    row = await conn.fetchrow(QUALITY, vendor_id, SHORT_CHARS)
+    assert row is not None
+    return row["products"], row["without_picture"], row["short_description"]
+
+
+async def poor_products(conn: Connection, vendor_id: UUID | None, *, limit: int) -> list[PoorProduct]:
+    """The products to look at first."""
+    rows = await conn.fetch(POOR_PRODUCTS, vendor_id, SHORT_CHARS, limit)
+    return [PoorProduct(**row) for row in rows]
+
+
+async def statuses(conn: Connection) -> list[tuple[str, int]]:
+    """How many products are in which state, the most frequent first."""
+    return [(row["status"], row["count"]) for row in await conn.fetch(STATUSES)]
+
+
+async def fact_counts(conn: Connection, period: Period, vendor_id: UUID | None = None) -> list[FactRow]:
+    """What else happened, by day, to a vendor or to everybody."""
+    rows = await conn.fetch(FACT_COUNTS, period.starts_at, period.ends_at, period.zone.key, vendor_id)
     return [FactRow(row["day"], FactKind(row["kind"]), row["label"], row["count"]) for row in rows]
+
+
+async def hold_off_builders(conn: Connection) -> None:
+    """Let no figures be taken until this transaction ends: what it counts is then seen, or re-opens the report."""
+    await conn.execute(HOLD_OFF_BUILDERS)
+
+
+async def await_recorders(conn: Connection) -> None:
+    """Wait until nobody is in the midst of counting. In a transaction of its own, before the figures are taken."""
+    await conn.execute(AWAIT_RECORDERS)
+
+
+async def reopen(conn: Connection, lines: Sequence[SoldLine]) -> None:
+    """Note at every report whose sales have changed that they have."""
+    if lines:
+        await conn.execute(REOPEN, [line.vendor_id for line in lines], [line.placed_at for line in lines])
+
+
+async def revisable(conn: Connection, *, now: datetime, limit: int) -> list[Report]:
+    """Reports that late events have made wrong, locked until the transaction ends."""
+    return [_report(row) for row in await conn.fetch(REVISABLE, now, limit)]
 
 
 async def add_report(conn: Connection, report: Report) -> Report | None:
@@ -213,6 +457,7 @@ async def add_report(conn: Connection, report: Report) -> Report | None:
         report.period.zone.key,
         report.requested_at,
         report.request_id,
+        report.is_due,
     )
     return None if row is None else _report(row)
 
@@ -246,11 +491,14 @@ async def list_reports(conn: Connection, *, vendor_id: UUID | None, below: UUID,
 
 
 async def replace_figures(
-    conn: Connection, report: Report, figures: AnyFigures, *, at: datetime, job_id: UUID
+    conn: Connection, report: Report, figures: AnyFigures, *, at: datetime, counted: int, job_id: UUID
 ) -> int | None:
-    """Put figures taken at `at` in; the round they answer, None if they are too old or this job's are there."""
+    """Put figures in that were taken at `at` and count the first `counted` changes.
+
+    Returns the round they answer; None if they are too old or this job's are there.
+    """
     answered: int | None = await conn.fetchval(
-        REPLACE_FIGURES, report.id, figures.model_dump(mode="json"), at, job_id, report.period.zone.key
+        REPLACE_FIGURES, report.id, figures.model_dump(mode="json"), at, job_id, report.period.zone.key, counted
     )
     return answered
 
@@ -274,4 +522,8 @@ def _report(row: Any) -> Report:
         figures=None if row["figures"] is None else FIGURES.validate_python(row["figures"]),
         figures_at=row["figures_at"],
         error=row["error"],
+        changes=row["changes"],
+        is_revised=row["revisions"] > 0,
+        is_due=row["is_due"],
+        vendor_name=row.get("vendor_name") or "",
     )

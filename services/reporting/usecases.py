@@ -1,6 +1,5 @@
-"""What reporting does: it counts events, takes requests for reports, and builds them."""
+"""What reporting does beside counting: it takes requests for reports and builds them."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, get_args
@@ -8,98 +7,47 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.reporting import store
-from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
-from services.reporting.figures import daily_metrics, daily_sales
+from services.reporting.errors import BadPeriod, BadReportJob, NothingToReport, UnknownReport
+from services.reporting.figures import daily_metrics, daily_sales, each_vendor, reasons_of, vendor_performance
+from services.reporting.layout import document_of
+from services.reporting.links import Links
 from services.reporting.models import (
     AnyFigures,
+    CatalogQuality,
     DailyMetrics,
     DailySales,
-    Fact,
-    FactKind,
     Period,
     Report,
     ReportState,
     ReportType,
-    SoldLine,
+    VendorFigures,
+    VendorPerformance,
 )
 from shared.clock import Clock
 from shared.contracts import events
 from shared.contracts.jobs import GenerateReport
-from shared.db.outbox import Inbox, Outbox
+from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection, transaction
 from shared.errors import FieldError
 from shared.ids import new_id
-from shared.messaging.reader import Received
+from shared.messaging.attempt import Attempt
 
 LONGEST_PERIOD_DAYS: Final = 366
 TOP_PRODUCTS: Final = 10
+POOR_PRODUCTS: Final = 100
+REVISE_AT_ONCE: Final = 20
 ASK_AGAIN_AFTER: Final = timedelta(minutes=10)
 """A pending report that nobody built in twice its job's time limit is asked for once more (protocol.md 4)."""
 REPORT_TYPES: Final[frozenset[str]] = frozenset(get_args(ReportType))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counting:
-    """Turns events into reporting's own facts."""
-
-    pool: Pool
-    inbox: Inbox
-
-    async def record(self, received: Sequence[Received]) -> None:
-        """Count what has arrived, in one transaction. The same events in any order and number give the same facts.
-
-        A crash before the commit leaves nothing and the events come again; after it, they come again and are known.
-        """
-        async with transaction(self.pool) as conn:
-            unique = {each.envelope.id: each for each in received}  # an event may come twice in one batch
-            fresh = await self.inbox.first_of(conn, list(unique))
-            for event_id, each in unique.items():
-                if event_id in fresh:
-                    await self._count(conn, each)
-
-    async def _count(self, conn: Connection, received: Received) -> None:
-        event, envelope = received.event, received.envelope
-        match event:
-            case events.OrderPlaced():
-                await store.add_lines(conn, _lines(event))
-            case events.OrderCancelled():
-                await store.add_lines(conn, _lines(event))
-                await store.add_cancellation(conn, event.order_id, event.cancelled_at)
-            case (
-                events.ProductSubmitted(is_change=True)
-                | events.ProductApproved(is_change=True)
-                | events.ProductRejected(is_change=True)
-            ):
-                pass  # products are counted, not what is changed of them
-            case events.ProductSubmitted() | events.ProductApproved() | events.ProductRejected() | events.StockLow():
-                kind = FactKind(event.type)
-                await store.add_facts(conn, [Fact(envelope.id, kind, envelope.time, event.vendor_id, event.product_id)])
-            case events.JobFailed():
-                fact = Fact(
-                    envelope.id, FactKind.JOB_FAILED, envelope.time, event.vendor_id, event.job_id, event.job_type
-                )
-                await store.add_facts(conn, [fact])
-                await self._report_failed(conn, event)
-            case _:
-                pass  # the queue is bound to whole families; not every member is counted
-
-    async def _report_failed(self, conn: Connection, event: events.JobFailed) -> None:
-        if event.job_type != GenerateReport.type or event.cause_id is None:
-            return
-        try:
-            report_id = UUID(event.target)
-        except ValueError:  # the target of a scheduled one is the schedule's entry
-            return
-        error = f"{event.error_class}: {event.error_message}"
-        await store.mark_failed(conn, report_id, request_id=event.cause_id, error=error)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reports:
-    """The reports: asking for them, building them, reading them. `zone` is where days begin and end."""
+    """The reports: asking for them, building them, reading them. `zone` is where the marketplace's days begin."""
 
     pool: Pool
     outbox: Outbox
+    links: Links
     zone: ZoneInfo
     clock: Clock
 
@@ -112,65 +60,78 @@ class Reports:
         that is being built is left alone. Row and `report.requested` are one transaction, so a crash leaves both or
         neither. Raises `BadPeriod`.
         """
-        period = self._checked(first, last)
         now = self.clock()
-        wanted = Report(
-            id=new_id(),
-            type=report_type,
-            vendor_id=vendor_id,
-            period=period,
-            state=ReportState.PENDING,
-            round=1,
-            requested_at=now,
-            request_id=new_id(),
-        )
         async with transaction(self.pool) as conn:
-            added = await store.add_report(conn, wanted)
+            zone = await self._zone_of(conn, vendor_id)
+            period = checked_period(first, last, zone, today=now.astimezone(zone).date())
+            added = await self._asked(conn, self._wanted(report_type, vendor_id, period))
             if added is not None:
-                await self._tell_requested(conn, added)
                 return added, True
             known = await store.lock_report(conn, report_type, vendor_id, period)
             assert known is not None  # the insert found it, and reports are never deleted
             if known.state is ReportState.PENDING and now - known.requested_at < ASK_AGAIN_AFTER:
                 return known, False
-            again = await store.ask_again(conn, known, zone=self.zone, at=now, request_id=new_id())
-            await self._tell_requested(conn, again)
-            return again, False
+            return await self._asked_again(conn, known, zone=zone), False
 
-    async def generate(
-        self, job: GenerateReport, *, job_id: UUID, before_writing: Callable[[], None] = lambda: None
-    ) -> Report:
+    async def request_due(self, report_type: ReportType, due_at: datetime | None) -> int:
+        """Ask for the report of everybody whose day ended in the hour before `due_at`; returns for how many.
+
+        Each gets the day in its own zone, the marketplace in its. One transaction; asked twice, nothing is asked twice.
+        Raises `BadReportJob` without a time.
+        """
+        if due_at is None:
+            raise BadReportJob("What is due can be told by the time it was due only.")
+        async with transaction(self.pool) as conn:
+            scopes: list[tuple[UUID | None, ZoneInfo]] = [(None, self.zone)]
+            scopes += [(vendor.id, vendor.zone or self.zone) for vendor in await store.vendors(conn)]
+            asked = 0
+            for vendor_id, zone in scopes:
+                day = day_that_ended(due_at, zone)
+                if day is not None:
+                    wanted = self._wanted(report_type, vendor_id, Period(day, day, zone), is_due=True)
+                    asked += await self._asked(conn, wanted) is not None
+            return asked
+
+    async def revise(self) -> int:
+        """Have finished reports built again whose days have changed since; returns how many, at most `REVISE_AT_ONCE`.
+
+        Row and `report.requested` are one transaction; several processes share the work.
+        """
+        now = self.clock()
+        async with transaction(self.pool) as conn:
+            wrong = await store.revisable(conn, now=now, limit=REVISE_AT_ONCE)
+            for report in wrong:
+                await self._asked_again(conn, report, zone=report.period.zone)
+        return len(wrong)
+
+    async def generate(self, job: GenerateReport, *, attempt: Attempt) -> Report:
         """Build the report a job asks for, and return it with its figures.
 
         The figures are taken in one snapshot and then replace the old ones together with `report.ready`, in one
         transaction; younger figures are never replaced by older ones. Killed before that, the report is as it was and
         the next attempt builds it; killed after it, the next attempt finds this job's figures there and only answers.
-        `before_writing` is called when the figures are taken and nothing is written; what it raises ends it there.
-        Raises `UnknownReport` and `BadReportJob`, which no further attempt would mend.
+        A cancelled one is not written. Raises `UnknownReport`, `BadReportJob` and `NothingToReport`, which no further
+        attempt would mend.
         """
-        wanted = await self._wanted(job)
-        if wanted.job_id == job_id and wanted.figures is not None:
+        wanted = await self._wanted_by(job)
+        if wanted.job_id == attempt.job_id and wanted.figures is not None:
             return wanted
-        figures, at = await self._taken(wanted)
-        before_writing()
+        attempt.progressed(0.1)
+        taken = await self._taken(wanted)
+        if is_empty(taken.figures) and not wanted.is_due:
+            raise NothingToReport(f"Nothing happened in the period {wanted.period.first} to {wanted.period.last}.")
+        attempt.progressed(0.8)
+        attempt.stop_if_cancelled()
         async with transaction(self.pool) as conn:
-            report = wanted
-            if wanted.id == job.report_id or await store.add_report(conn, wanted) is None:
-                locked = await store.lock_report(conn, wanted.type, wanted.vendor_id, wanted.period)
-                assert locked is not None
-                report = locked
-            if await store.replace_figures(conn, report, figures, at=at, job_id=job_id) is not None:
-                await self.outbox.add(
-                    conn,
-                    events.ReportReady(
-                        report_id=report.id,
-                        report_type=report.type,
-                        vendor_id=report.vendor_id,
-                        revised=report.figures is not None,
-                    ),
-                )
-            built = await store.find_report(conn, report.id)
-        assert built is not None
+            locked = await store.lock_report(conn, wanted.type, wanted.vendor_id, wanted.period)
+            assert locked is not None  # reports are never deleted
+            answered = await store.replace_figures(
+                conn, locked, taken.figures, at=taken.at, counted=taken.changes, job_id=attempt.job_id
+            )
+            built = await store.find_report(conn, locked.id)
+            assert built is not None
+            if answered is not None:
+                await self.outbox.add(conn, self._ready(built, is_new=locked.figures is None))
         return built
 
     async def find(self, report_id: UUID, *, vendor_id: UUID | None) -> Report:
@@ -186,20 +147,32 @@ class Reports:
         async with connection(self.pool) as conn:
             return await store.list_reports(conn, vendor_id=vendor_id, below=below or store.NEWEST, limit=limit)
 
-    def _checked(self, first: date, last: date) -> Period:
-        today = self.clock().astimezone(self.zone).date()
-        wrong: list[FieldError] = []
-        if first > last:
-            wrong.append(FieldError("/period/from", "after_to", "must not be later than `to`"))
-        if last > today:
-            wrong.append(FieldError("/period/to", "in_future", f"must not be later than today, {today}"))
-        if first > today:
-            wrong.append(FieldError("/period/from", "in_future", f"must not be later than today, {today}"))
-        if (last - first).days >= LONGEST_PERIOD_DAYS:
-            wrong.append(FieldError("/period", "too_long", f"at most {LONGEST_PERIOD_DAYS} days"))
-        if wrong:
-            raise BadPeriod("The period does not fit; see errors.", errors=wrong)
-        return Period(first, last, self.zone)
+    def _wanted(
+        self, report_type: ReportType, vendor_id: UUID | None, period: Period, *, is_due: bool = False
+    ) -> Report:
+        return Report(
+            id=new_id(),
+            type=report_type,
+            vendor_id=vendor_id,
+            period=period,
+            state=ReportState.PENDING,
+            round=1,
+            requested_at=self.clock(),
+            request_id=new_id(),
+            is_due=is_due,
+        )
+
+    async def _asked(self, conn: Connection, wanted: Report) -> Report | None:
+        """The new row, and that it was asked for; None if there is such a report."""
+        added = await store.add_report(conn, wanted)
+        if added is not None:
+            await self._tell_requested(conn, added)
+        return added
+
+    async def _asked_again(self, conn: Connection, known: Report, *, zone: ZoneInfo) -> Report:
+        again = await store.ask_again(conn, known, zone=zone, at=self.clock(), request_id=new_id())
+        await self._tell_requested(conn, again)
+        return again
 
     async def _tell_requested(self, conn: Connection, report: Report) -> None:
         requested = events.ReportRequested(
@@ -212,44 +185,104 @@ class Reports:
         )
         await self.outbox.add(conn, requested, identifier=report.request_id)
 
-    async def _wanted(self, job: GenerateReport) -> Report:
-        """The row a job is about; for a job of the schedule it may still have to be written."""
+    async def _zone_of(self, conn: Connection, vendor_id: UUID | None) -> ZoneInfo:
+        """Where a vendor's days begin; the marketplace's zone for it and for vendors that named none."""
+        known = [] if vendor_id is None else await store.vendors(conn, vendor_id)
+        return known[0].zone or self.zone if known else self.zone
+
+    async def _wanted_by(self, job: GenerateReport) -> Report:
+        """The row a job is about; a job that names none has it written first, so that late events find it."""
         if job.report_id is not None:
             return await self.find(job.report_id, vendor_id=None)
-        report_type = _known_type(job.report_type)
-        period = self._due_period(job)
+        report_type = known_type(job.report_type)
         async with transaction(self.pool) as conn:
-            known = await store.lock_report(conn, report_type, job.vendor_id, period)
-        return known or Report(
-            id=new_id(),
-            type=report_type,
-            vendor_id=job.vendor_id,
-            period=period,
-            state=ReportState.PENDING,
-            round=1,
-            requested_at=self.clock(),
-        )
+            zone = await self._zone_of(conn, job.vendor_id)
+            period = _due_period(job, zone)
+            wanted = self._wanted(report_type, job.vendor_id, period, is_due=job.due_at is not None)
+            added = await store.add_report(conn, wanted)
+            known = added or await store.lock_report(conn, report_type, job.vendor_id, period)
+        assert known is not None
+        return known
 
-    def _due_period(self, job: GenerateReport) -> Period:
-        """The days a job names, or the day before the one on which it was due."""
-        if job.period_from is not None and job.period_to is not None:
-            return Period(job.period_from, job.period_to, self.zone)
-        if job.due_at is None:
-            raise BadReportJob("A job without report needs a period, or the time it was due.")
-        return _day_before(job.due_at, self.zone)
-
-    async def _taken(self, report: Report) -> tuple[AnyFigures, datetime]:
-        """The report's figures as of one moment, and that moment."""
-        period, vendor_id = report.period, report.vendor_id
+    async def _taken(self, report: Report) -> "Taken":
+        """The report's figures as of one moment. What is being counted meanwhile is in them or re-opens the report."""
+        async with transaction(self.pool) as conn:
+            await store.await_recorders(conn)
         async with transaction(self.pool) as conn:
             at = await store.begin_snapshot(conn)
-            sold = await store.sales(conn, period, vendor_id)
-            match report.type:
-                case "daily_sales":
-                    top = await store.top_products(conn, period, vendor_id, limit=TOP_PRODUCTS)
-                    return daily_sales(period, sold, top), at
-                case "daily_metrics":
-                    return daily_metrics(period, sold, await store.fact_counts(conn, period)), at
+            seen = await store.find_report(conn, report.id)
+            assert seen is not None
+            return Taken(await figures_of(conn, report), at, seen.changes)
+
+    def _ready(self, report: Report, *, is_new: bool) -> events.ReportReady:
+        document = document_of(report)
+        return events.ReportReady(
+            report_id=report.id,
+            report_type=report.type,
+            vendor_id=report.vendor_id,
+            revised=not is_new,
+            is_due=report.is_due,
+            period_from=report.period.first,
+            period_to=report.period.last,
+            link=self.links.path_of(report.id, now=self.clock()),
+            summary=tuple(
+                events.ReportFigure(label=figure.label, value=figure.value, note=figure.note)
+                for figure in document.key_figures
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Figures as of a moment, and how many late changes of the report's days they know."""
+
+    figures: AnyFigures
+    at: datetime
+    changes: int
+
+
+async def figures_of(conn: Connection, report: Report) -> AnyFigures:
+    """A report's figures, in the snapshot of the caller's transaction."""
+    period, vendor_id = report.period, report.vendor_id
+    match report.type:
+        case "daily_sales":
+            return daily_sales(
+                period,
+                await store.sales(conn, period, vendor_id),
+                await store.top_products(conn, period, vendor_id, limit=TOP_PRODUCTS),
+                await store.sales_by_hour(conn, period, vendor_id),
+            )
+        case "daily_metrics":
+            return daily_metrics(
+                period,
+                await store.sales(conn, period, None),
+                await store.fact_counts(conn, period),
+                await store.statuses(conn),
+            )
+        case "vendor_performance":
+            return vendor_performance(
+                period,
+                sold=await store.sales(conn, period, vendor_id),
+                trend=await store.sales(conn, period.trend, vendor_id),
+                facts=await store.fact_counts(conn, period, vendor_id),
+                median_seconds=await store.median_decision(conn, period, vendor_id),
+                low_stock_days=await store.low_stock_days(conn, period, vendor_id),
+                vendors=[] if vendor_id else await _all_vendors(conn, period),
+            )
+        case "catalog_quality":
+            products, without_picture, short = await store.quality(conn, vendor_id)
+            return CatalogQuality(
+                products=products,
+                without_picture=without_picture,
+                short_description=short,
+                reasons=reasons_of(await store.fact_counts(conn, period, vendor_id)),
+                poor=tuple(await store.poor_products(conn, vendor_id, limit=POOR_PRODUCTS)),
+            )
+
+
+async def _all_vendors(conn: Connection, period: Period) -> list[VendorFigures]:
+    names = {vendor.id: vendor.name for vendor in await store.vendors(conn)}
+    return each_vendor(names, await store.sales_of_vendors(conn, period), await store.facts_of_vendors(conn, period))
 
 
 def counts_of(report: Report) -> dict[str, int]:
@@ -259,35 +292,65 @@ def counts_of(report: Report) -> dict[str, int]:
             return {"orders": totals.orders, "units": totals.units, "cancelled_orders": totals.cancelled_orders}
         case DailyMetrics(sales=sales, activity=activity):
             return {"orders": sales.orders, "units": sales.units, **activity.model_dump()}
+        case VendorPerformance(sales=sales, decisions=decisions):
+            return {"orders": sales.orders, "units": sales.units, "products_submitted": decisions.submitted}
+        case CatalogQuality(products=products):
+            return {"products": products}
         case None:
             return {}
 
 
-def _day_before(at: datetime, zone: ZoneInfo) -> Period:
-    day = at.astimezone(zone).date() - timedelta(days=1)
+def is_empty(figures: AnyFigures) -> bool:
+    """Whether there is nothing in a report: nothing sold, nothing done, nothing there."""
+    match figures:
+        case DailySales(totals=totals):
+            return totals.orders == 0
+        case DailyMetrics(sales=sales, activity=activity):
+            return sales.orders == 0 and not any(activity.model_dump().values())
+        case VendorPerformance(sales=sales, decisions=decisions):
+            return (
+                sales.orders + decisions.submitted + decisions.approved + decisions.rejected + figures.stock_outs == 0
+            )
+        case CatalogQuality(products=products, reasons=reasons):
+            return products == 0 and not reasons
+
+
+def checked_period(first: date, last: date, zone: ZoneInfo, *, today: date) -> Period:
+    """The period somebody asks for. Raises `BadPeriod` for one that is turned around, too long or not begun."""
+    wrong: list[FieldError] = []
+    if first > last:
+        wrong.append(FieldError("/period/from", "after_to", "must not be later than `to`"))
+    if last > today:
+        wrong.append(FieldError("/period/to", "in_future", f"must not be later than today, {today}"))
+    if first > today:
+        wrong.append(FieldError("/period/from", "in_future", f"must not be later than today, {today}"))
+    if (last - first).days >= LONGEST_PERIOD_DAYS:
+        wrong.append(FieldError("/period", "too_long", f"at most {LONGEST_PERIOD_DAYS} days"))
+    if wrong:
+        raise BadPeriod("The period does not fit; see errors.", errors=wrong)
+    return Period(first, last, zone)
+
+
+def day_that_ended(at: datetime, zone: ZoneInfo) -> date | None:
+    """The day of a zone that ended in the hour before a moment; None if none did."""
+    before, now = (at - timedelta(hours=1)).astimezone(zone).date(), at.astimezone(zone).date()
+    return before if before < now else None
+
+
+def _due_period(job: GenerateReport, zone: ZoneInfo) -> Period:
+    """The days a job names, or the day before the one on which it was due."""
+    if job.period_from is not None and job.period_to is not None:
+        return Period(job.period_from, job.period_to, zone)
+    if job.due_at is None:
+        raise BadReportJob("A job without report needs a period, or the time it was due.")
+    day = job.due_at.astimezone(zone).date() - timedelta(days=1)
     return Period(day, day, zone)
 
 
-def _known_type(name: str) -> ReportType:
+def known_type(name: str) -> ReportType:
+    """A report's type by its name. Raises `BadReportJob`."""
     match name:
-        case "daily_sales" | "daily_metrics":
+        case "daily_sales" | "daily_metrics" | "vendor_performance" | "catalog_quality":
             return name
         case _:
             raise BadReportJob(f"There is no report {name!r}; there are {', '.join(sorted(REPORT_TYPES))}.")
-
-
-def _lines(event: events.OrderPlaced | events.OrderCancelled) -> list[SoldLine]:
-    return [
-        SoldLine(
-            order_id=event.order_id,
-            line=number,
-            vendor_id=line.vendor_id,
-            product_id=line.product_id,
-            title=line.title,
-            quantity=line.quantity,
-            unit_minor=line.unit_price.amount_minor,
-            currency=line.unit_price.currency,
-            placed_at=event.placed_at,
-        )
-        for number, line in enumerate(event.lines, start=1)
-    ]

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from shared.errors import Conflict, NotFound
+from shared.errors import CannotStart, Conflict, NotFound
 
 
-class ScheduleInvalid(Exception):
-    """The schedule file cannot be used; `problems` names each entry and what is wrong with it. The process stops."""
+class ScheduleInvalid(CannotStart):
+    """The schedule file cannot be used; `problems` names each entry and what is wrong with it."""
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         super().__init__("\n  ".join([f"{source}:", *problems]))

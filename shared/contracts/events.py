@@ -20,7 +20,8 @@ class ProductEvent(Event):
 class ProductSubmitted(ProductEvent):
     """A vendor asks for approval of a product (`round` counts the times it was asked).
 
-    `is_change`: the product is in the catalogue as it is, and what waits is what would be changed of it.
+    `is_change`: the product is in the catalogue as it is, and what waits is what would be changed of it. `pictures` and
+    `description_chars` count what there is of them.
     """
 
     type = "product.submitted"
@@ -30,6 +31,8 @@ class ProductSubmitted(ProductEvent):
     price: Money
     round: PositiveInt = 1
     is_change: bool = False
+    pictures: NonNegativeInt | None = None
+    description_chars: NonNegativeInt | None = None
 
 
 class ProductApproved(ProductEvent):
@@ -59,6 +62,8 @@ class ProductChanged(ProductEvent):
     type = "product.changed"
     slug: Text
     status: Text
+    pictures: NonNegativeInt | None = None
+    description_chars: NonNegativeInt | None = None
 
 
 class ProductArchived(ProductEvent):
@@ -270,11 +275,13 @@ class VendorReinstated(Event):
 
 
 class VendorChanged(Event):
-    """A vendor's name, slug or profile is different."""
+    """A vendor's name, slug, time zone or profile is different. Without a `time_zone` it keeps the marketplace's."""
 
     type = "vendor.changed"
     subject_field = "vendor_id"
     version: PositiveInt
+    name: Text | None = None
+    time_zone: Text | None = None
 
 
 class AccountChanged(Event):
@@ -326,14 +333,31 @@ class ReportRequested(Event):
     round: PositiveInt = 1
 
 
+class ReportFigure(Contract):
+    """One number of a report's summary, as a person reads it."""
+
+    label: Text
+    value: Text
+    note: Annotated[str, Field(max_length=500)] = ""
+
+
 class ReportReady(Event):
-    """A report can be opened. Written by reporting."""
+    """A report can be opened. Written by reporting.
+
+    `is_due`: nobody asked for it, it was due. `link` is the gateway's path to its page, good for a while and for
+    whoever has it; `summary` are its key figures.
+    """
 
     type = "report.ready"
     subject_field = "report_id"
     report_id: UUID
     report_type: Text
     revised: bool = False
+    is_due: bool = False
+    period_from: date | None = None
+    period_to: date | None = None
+    link: Annotated[str, Field(max_length=500)] = ""
+    summary: tuple[ReportFigure, ...] = ()
 
 
 class ScheduleDue(Event):

@@ -49,7 +49,7 @@ class ProcessImage(Job):
 
 
 class GenerateReport(Job):
-    """Build one report, or, with `report_id` null, all reports that are due for the period."""
+    """Build one report; or, with the scope `due`, ask for the report of everybody whose day ended before `due_at`."""
 
     type = "generate-report"
     once_only_by = "one report per (type, scope, period), replaced atomically"
@@ -59,6 +59,7 @@ class GenerateReport(Job):
     period_from: date | None = None
     period_to: date | None = None
     due_at: datetime | None = None
+    scope: Literal["one", "due"] = "one"
 
 
 class SyncInventory(Job):

@@ -56,7 +56,7 @@ class Images:
             if count >= MAX_PICTURES:
                 raise TooManyPictures
             picture = NewPicture(new_id(), product_id, position, alt, source, is_proposed=touched.is_approved)
-            ids = await self.outbox.add(conn, picture.added(touched.vendor_id), _changed(product_id, touched))
+            ids = await self.outbox.add(conn, picture.added(touched.vendor_id), _changed(product_id, touched, more=1))
             await store.insert(conn, [picture], ids[:1])
             await audit.record(
                 conn, actor, "image.added", kind="product", object_id=product_id, image_id=str(picture.id)
@@ -76,7 +76,7 @@ class Images:
             take_away = store.propose_removal if touched.is_approved else store.delete
             if not await take_away(conn, image_id, product_id):
                 raise PictureNotFound
-            await self.outbox.add(conn, _changed(product_id, touched))
+            await self.outbox.add(conn, _changed(product_id, touched, more=-1))
             await audit.record(
                 conn, actor, "image.deleted", kind="product", object_id=product_id, image_id=str(image_id)
             )
@@ -158,11 +158,13 @@ async def _read(conn: Connection, product_id: UUID) -> Product:
     return product
 
 
-def _changed(product_id: UUID, touched: Touched) -> ProductChanged:
+def _changed(product_id: UUID, touched: Touched, *, more: int = 0) -> ProductChanged:
+    """The event of a picture's change. `more` pictures than were counted are there, if that is no proposal."""
     return ProductChanged(
         vendor_id=touched.vendor_id,
         product_id=product_id,
         version=touched.version,
         slug=touched.slug,
         status=touched.status,
+        pictures=touched.pictures + (0 if touched.is_approved else more),
     )

@@ -177,6 +177,8 @@ class Product:
             version=self.version,
             slug=self.slug,
             status=self.status.value,
+            pictures=len(self.pictures),
+            description_chars=len(self.description),
         )
 
 

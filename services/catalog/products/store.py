@@ -50,7 +50,9 @@ TOUCH: Final = """
     -- Raise the version (and hold the row) because something shown with it changes; no row back if it may not.
     UPDATE catalog.products SET version = version + 1, updated_at = now()
     WHERE id = $1 AND ($2::uuid IS NULL OR vendor_id = $2) AND status = ANY($3::text[])
-    RETURNING version, slug, status, vendor_id
+    RETURNING version, slug, status, vendor_id, (
+        SELECT count(*) FROM catalog.images AS i WHERE i.product_id = $1 AND i.proposed IS DISTINCT FROM 'add'
+    ) AS pictures
 """
 HOLD: Final = """
     -- Keep a product as it is until the transaction ends.
@@ -191,6 +193,7 @@ class Touched:
     slug: str
     status: str
     vendor_id: UUID
+    pictures: int
 
     @property
     def is_approved(self) -> bool:

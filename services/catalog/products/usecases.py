@@ -116,6 +116,8 @@ class Products:
                 title=new.title,
                 vendor_name=vendor_name,
                 price=new.price,
+                pictures=len(offer.pictures),
+                description_chars=len(new.description),
             )
             await self.outbox.add(conn, submitted, identifier=submission_event_id(new.id, 1))
         pictures = [
@@ -179,6 +181,8 @@ class Products:
                 vendor_name=name,
                 price=product.price,
                 round=product.submissions,
+                pictures=len(product.pictures),
+                description_chars=len(product.description),
             )
             event_id = submission_event_id(product.id, product.submissions)
             await self.outbox.add(conn, submitted, identifier=event_id)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from shared.contracts.base import Event, Money
+from shared.contracts.base import Event, Money, Reason
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.events import (
     JobFailed,
@@ -11,8 +11,12 @@ from shared.contracts.events import (
     OrderLine,
     OrderPlaced,
     ProductApproved,
+    ProductChanged,
     ProductRejected,
     ProductSubmitted,
+    StockChanged,
+    StockLow,
+    StockRecovered,
 )
 from shared.ids import new_id
 
@@ -73,14 +77,39 @@ def make_submission() -> ProductSubmitted:
     )
 
 
-def make_approval() -> ProductApproved:
+def make_approval(product_id: UUID | None = None) -> ProductApproved:
     """A product let in."""
-    return ProductApproved(product_id=uuid4(), version=2, vendor_id=VENDOR_A, title="Lamp", slug="lamp")
+    return ProductApproved(product_id=product_id or uuid4(), version=2, vendor_id=VENDOR_A, title="Lamp", slug="lamp")
 
 
-def make_rejection() -> ProductRejected:
+def make_rejection(product_id: UUID | None = None, *reasons: str) -> ProductRejected:
     """A product turned down."""
-    return ProductRejected(product_id=uuid4(), version=2, vendor_id=VENDOR_A, title="Lamp", reasons=())
+    why = tuple(Reason(code=code, note="") for code in reasons)
+    return ProductRejected(product_id=product_id or uuid4(), version=2, vendor_id=VENDOR_A, title="Lamp", reasons=why)
+
+
+def make_changed(product_id: UUID, *, version: int, pictures: int) -> ProductChanged:
+    """A product that looks different."""
+    return ProductChanged(
+        product_id=product_id, version=version, vendor_id=VENDOR_A, slug="lamp", status="pending", pictures=pictures
+    )
+
+
+def make_stock(product_id: UUID, *, on_hand: int, delta: int) -> StockChanged:
+    """A stock movement."""
+    return StockChanged(
+        product_id=product_id, vendor_id=VENDOR_A, delta=delta, on_hand=on_hand, version=2, cause="count"
+    )
+
+
+def make_low(product_id: UUID) -> StockLow:
+    """A product that is low from now on."""
+    return StockLow(product_id=product_id, vendor_id=VENDOR_A, on_hand=1, threshold=2)
+
+
+def make_recovered(product_id: UUID) -> StockRecovered:
+    """A product that is low no more."""
+    return StockRecovered(product_id=product_id, vendor_id=VENDOR_A, on_hand=9)
 
 
 def make_failure(job_type: str = "send-email", *, target: str = "x", cause_id: UUID | None = None) -> JobFailed:

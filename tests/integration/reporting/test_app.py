@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -119,11 +120,8 @@ class World:
 def read_event(body: bytes) -> Event:
     """The event in a message's body."""
 
-    class Message:
-        pass
-
-    message: Any = Message()
-    message.body = body
+    properties = SimpleNamespace(headers={})
+    message: Any = SimpleNamespace(body=body, header=SimpleNamespace(properties=properties))
     received = parse_event(message)
     assert received is not None
     return received.event

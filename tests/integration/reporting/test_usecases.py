@@ -1,5 +1,7 @@
 """Figures from events in any order, and reports of them."""
 
+import asyncio
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
@@ -9,16 +11,32 @@ import asyncpg
 import pytest
 
 from services.reporting import store
-from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
-from services.reporting.models import DailyMetrics, DailySales, Report, ReportState
-from services.reporting.usecases import ASK_AGAIN_AFTER, Counting, Reports
+from services.reporting.counting import Counting
+from services.reporting.errors import BadPeriod, BadReportJob, NothingToReport, UnknownReport
+from services.reporting.links import Links
+from services.reporting.models import (
+    SHORT_CHARS,
+    TREND_DAYS,
+    CatalogQuality,
+    DailyMetrics,
+    DailySales,
+    Decisions,
+    Report,
+    ReportState,
+    SoldLine,
+    VendorPerformance,
+)
+from services.reporting.usecases import ASK_AGAIN_AFTER, Reports
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import OrderPlaced
+from shared.contracts.events import OrderPlaced, ProductArchived, VendorChanged
 from shared.contracts.jobs import GenerateReport
 from shared.db.outbox import Inbox, Outbox
-from shared.db.pool import Pool
+from shared.db.pool import Pool, transaction
+from shared.messaging.attempt import Attempt
+from shared.messaging.delivery import JobCancelled
 from shared.messaging.reader import Received
+from tests.eventually import eventually
 from tests.integration.reporting.factories import (
     VENDOR_A,
     VENDOR_B,
@@ -26,10 +44,14 @@ from tests.integration.reporting.factories import (
     enveloped,
     make_approval,
     make_cancellation,
+    make_changed,
     make_failure,
     make_line,
+    make_low,
     make_order,
+    make_recovered,
     make_rejection,
+    make_stock,
     make_submission,
 )
 from tests.servers import Database
@@ -49,7 +71,11 @@ def reports(pool: Pool) -> Reports:
 
 
 def make_reports(pool: Pool, *, zone: str = "UTC", now: datetime = NOW) -> Reports:
-    return Reports(pool=pool, outbox=Outbox("reporting"), zone=ZoneInfo(zone), clock=lambda: now)
+    return Reports(pool=pool, outbox=Outbox("reporting"), links=Links("k" * 40), zone=ZoneInfo(zone), clock=lambda: now)
+
+
+def attempt(job_id: UUID | None = None) -> Attempt:
+    return Attempt(job_id=job_id or uuid4(), number=1, limit=3, cause_id=None, caused_at=NOW)
 
 
 def received(event: Event, *, time: datetime | None = None) -> Received:
@@ -62,7 +88,7 @@ def job_for(report: Report) -> GenerateReport:
 
 async def built(reports: Reports, vendor_id: UUID | None = None, first: date = DAY, last: date = DAY) -> DailySales:
     report, _ = await reports.request("daily_sales", vendor_id, first, last)
-    figures = (await reports.generate(job_for(report), job_id=uuid4())).figures
+    figures = (await reports.generate(job_for(report), attempt=attempt())).figures
     assert isinstance(figures, DailySales)
     return figures
 
@@ -205,35 +231,38 @@ async def test_asked_again_a_report_begins_another_round(counting: Counting, rep
     late = make_reports(pool, now=NOW + ASK_AGAIN_AFTER)
     again, is_new = await late.request("daily_sales", None, DAY, DAY)  # nobody answered
     assert (again.id, again.round, is_new) == (report.id, 2, False)
-    await reports.generate(job_for(report), job_id=uuid4())
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    await reports.generate(job_for(report), attempt=attempt())
     await counting.record([received(make_order(at("2026-03-01T10:00")))])
     third, _ = await reports.request("daily_sales", None, DAY, DAY)
     assert (third.round, third.state) == (3, ReportState.PENDING)
     assert third.figures is not None  # readable until the new ones are there
-    done = await reports.generate(job_for(report), job_id=uuid4())
+    done = await reports.generate(job_for(report), attempt=attempt())
     assert isinstance(done.figures, DailySales)
-    assert (done.state, done.figures.totals.orders) == (ReportState.READY, 1)
+    assert (done.state, done.figures.totals.orders) == (ReportState.READY, 2)
     revised = await pool.fetch("SELECT body FROM reporting.outbox WHERE type = 'report.ready' ORDER BY seq")
     assert [Envelope.model_validate_json(row["body"]).data["revised"] for row in revised] == [False, True]
 
 
-async def test_the_same_job_twice_builds_and_tells_once(reports: Reports, pool: Pool) -> None:
+async def test_the_same_job_twice_builds_and_tells_once(counting: Counting, reports: Reports, pool: Pool) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
     report, _ = await reports.request("daily_sales", None, DAY, DAY)
     job_id = uuid4()
-    first = await reports.generate(job_for(report), job_id=job_id)
-    second = await reports.generate(job_for(report), job_id=job_id)
+    first = await reports.generate(job_for(report), attempt=attempt(job_id))
+    second = await reports.generate(job_for(report), attempt=attempt(job_id))
     assert first == second
     assert await outbox_kinds(pool) == ["report.requested", "report.ready"]
 
 
-async def test_older_figures_never_replace_younger_ones(reports: Reports, pool: Pool) -> None:
+async def test_older_figures_never_replace_younger_ones(counting: Counting, reports: Reports, pool: Pool) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
     report, _ = await reports.request("daily_sales", None, DAY, DAY)
-    done = await reports.generate(job_for(report), job_id=uuid4())
+    done = await reports.generate(job_for(report), attempt=attempt())
     assert done.figures is not None
     assert done.figures_at is not None
     async with pool.acquire() as conn:
         older = done.figures_at - timedelta(seconds=1)
-        assert await store.replace_figures(conn, done, done.figures, at=older, job_id=uuid4()) is None
+        assert await store.replace_figures(conn, done, done.figures, at=older, counted=0, job_id=uuid4()) is None
 
 
 async def test_a_scheduled_job_builds_the_day_before_it_was_due(counting: Counting, pool: Pool) -> None:
@@ -245,7 +274,7 @@ async def test_a_scheduled_job_builds_the_day_before_it_was_due(counting: Counti
     await counting.record([failed, failed, received(make_failure(), time=at("2026-03-05T10:00"))])
     await counting.record([received(make_order(yesterday, make_line(quantity=2, price=750)))])
     job = GenerateReport(report_type="daily_metrics", due_at=at("2026-03-04T23:00"))  # midnight in Berlin
-    report = await reports.generate(job, job_id=uuid4())
+    report = await reports.generate(job, attempt=attempt())
     assert (report.period.first, report.period.last) == (date(2026, 3, 4), date(2026, 3, 4))
     assert (report.state, report.vendor_id) == (ReportState.READY, None)
     assert isinstance(report.figures, DailyMetrics)
@@ -258,7 +287,7 @@ async def test_a_scheduled_job_builds_the_day_before_it_was_due(counting: Counti
     }
     assert [(job.job_type, job.count) for job in report.figures.failed_jobs] == [("process-image", 1)]
     assert (report.figures.sales.orders, report.figures.sales.units) == (1, 2)
-    again = await reports.generate(job, job_id=uuid4())  # run by hand on the same day: the same report, newer
+    again = await reports.generate(job, attempt=attempt())  # run by hand on the same day: the same report, newer
     assert again.id == report.id
     assert await outbox_kinds(pool) == ["report.ready", "report.ready"]
 
@@ -294,11 +323,11 @@ async def test_bad_periods_are_refused(reports: Reports, first: str, last: str, 
 
 async def test_jobs_that_cannot_be_done_are_not_retryable(reports: Reports) -> None:
     with pytest.raises(BadReportJob):
-        await reports.generate(GenerateReport(report_type="weekly", due_at=NOW), job_id=uuid4())
+        await reports.generate(GenerateReport(report_type="weekly", due_at=NOW), attempt=attempt())
     with pytest.raises(BadReportJob):
-        await reports.generate(GenerateReport(report_type="daily_sales"), job_id=uuid4())
+        await reports.generate(GenerateReport(report_type="daily_sales"), attempt=attempt())
     with pytest.raises(UnknownReport):
-        await reports.generate(GenerateReport(report_id=uuid4(), report_type="daily_sales"), job_id=uuid4())
+        await reports.generate(GenerateReport(report_id=uuid4(), report_type="daily_sales"), attempt=attempt())
     assert not BadReportJob.retryable
     assert not UnknownReport.retryable
 
@@ -313,3 +342,150 @@ async def test_every_statement_is_valid(database: Database) -> None:
                 await connection.prepare(text)
     finally:
         await connection.close()
+
+
+async def test_a_period_in_which_nothing_happened_is_told_as_a_failure(reports: Reports) -> None:
+    for report_type in ("daily_sales", "daily_metrics", "vendor_performance", "catalog_quality"):
+        report, _ = await reports.request(report_type, None, DAY, DAY)
+        with pytest.raises(NothingToReport, match="2026-03-01"):
+            await reports.generate(job_for(report), attempt=attempt())
+
+
+async def test_a_cancelled_report_is_not_written(counting: Counting, reports: Reports) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    report, _ = await reports.request("daily_sales", None, DAY, DAY)
+    with pytest.raises(JobCancelled):
+        await reports.generate(job_for(report), attempt=replace(attempt(), is_cancelled=lambda: True))
+    assert (await reports.find(report.id, vendor_id=None)).figures is None
+
+
+async def test_orders_are_counted_by_the_hour_of_the_vendors_clock(counting: Counting, reports: Reports) -> None:
+    await counting.record([received(VendorChanged(vendor_id=VENDOR_A, version=2, name="A", time_zone="Asia/Tokyo"))])
+    await counting.record([received(make_order(at("2026-03-01T10:30"))), received(make_order(at("2026-03-01T15:30")))])
+    figures = await built(reports, VENDOR_A)  # half past midnight in Tokyo is the next day
+    assert figures.totals.orders == 1
+    assert [each.hour for each in figures.hours if each.orders] == [19]
+
+
+async def test_performance_of_a_vendor(counting: Counting, reports: Reports) -> None:
+    lamp, sofa = make_submission(), make_submission()
+    told: list[tuple[Event, str]] = [
+        (lamp, "2026-03-01T08:00"),
+        (make_approval(lamp.product_id), "2026-03-01T10:00"),
+        (sofa, "2026-03-01T08:00"),
+        (make_rejection(sofa.product_id, "no_picture", "price"), "2026-03-01T12:00"),
+        (make_stock(lamp.product_id, on_hand=0, delta=-2), "2026-03-01T13:00"),
+        (make_stock(lamp.product_id, on_hand=5, delta=5), "2026-03-01T14:00"),
+        (make_low(lamp.product_id), "2026-03-01T13:00"),
+        (make_recovered(lamp.product_id), "2026-03-03T01:00"),
+        (make_order(at("2026-03-02T09:00"), make_line(price=500)), "2026-03-02T09:00"),
+        (make_order(at("2026-02-10T09:00"), make_line(price=700)), "2026-02-10T09:00"),
+    ]
+    for event, time in reversed(told):  # in any order
+        await counting.record([received(event, time=at(time))])
+    report, _ = await reports.request("vendor_performance", VENDOR_A, DAY, DAY + timedelta(days=3))
+    figures = (await reports.generate(job_for(report), attempt=attempt())).figures
+    assert isinstance(figures, VendorPerformance)
+    assert figures.decisions == Decisions(submitted=2, approved=1, rejected=1, median_seconds=3 * 3600)
+    assert (figures.stock_outs, figures.low_stock_days) == (1, 3)
+    assert figures.sales.orders == 1
+    assert len(figures.trend) == TREND_DAYS
+    assert {day.day: day.orders for day in figures.trend if day.orders} == {date(2026, 3, 2): 1, date(2026, 2, 10): 1}
+    whole, _ = await reports.request("vendor_performance", None, DAY, DAY + timedelta(days=3))
+    of_all = (await reports.generate(job_for(whole), attempt=attempt())).figures
+    assert isinstance(of_all, VendorPerformance)
+    assert [(each.name, each.orders, each.approved, each.stock_outs) for each in of_all.vendors] == [("A", 1, 1, 1)]
+
+
+async def test_quality_of_the_catalogue(counting: Counting, reports: Reports) -> None:
+    bare = make_submission().model_copy(update={"title": "Bare", "pictures": 0, "description_chars": 400})
+    short = make_submission().model_copy(update={"title": "Short", "pictures": 2, "description_chars": SHORT_CHARS - 1})
+    good = make_submission().model_copy(update={"title": "Good", "pictures": 2, "description_chars": SHORT_CHARS})
+    mended = make_submission().model_copy(update={"title": "Mended", "pictures": 0, "description_chars": 400})
+    gone = make_submission().model_copy(update={"pictures": 0})
+    await counting.record([received(event, time=at("2026-03-01T09:00")) for event in (bare, short, good, mended, gone)])
+    later: list[Event] = [
+        make_changed(mended.product_id, version=3, pictures=1),
+        make_changed(mended.product_id, version=2, pictures=0),  # an older one that comes late
+        ProductArchived(vendor_id=VENDOR_A, product_id=gone.product_id, version=2),
+        make_rejection(short.product_id, "short_description", "price"),
+        make_rejection(bare.product_id, "short_description"),
+    ]
+    await counting.record([received(event, time=at("2026-03-01T10:00")) for event in later])
+    report, _ = await reports.request("catalog_quality", None, DAY, DAY)
+    figures = (await reports.generate(job_for(report), attempt=attempt())).figures
+    assert isinstance(figures, CatalogQuality)
+    assert (figures.products, figures.without_picture, figures.short_description) == (4, 1, 1)
+    assert [(reason.code, reason.count) for reason in figures.reasons] == [("short_description", 2), ("price", 1)]
+    assert [(each.product_id, each.vendor_name) for each in figures.poor] == [
+        (bare.product_id, "A"),
+        (short.product_id, "A"),
+    ]
+
+
+async def test_a_late_order_reopens_its_day_and_the_report_is_revised(counting: Counting, pool: Pool) -> None:
+    reports = make_reports(pool)
+    order = make_order(at("2026-03-01T09:00"))
+    await counting.record([received(order)])
+    report, _ = await reports.request("daily_sales", VENDOR_A, DAY, DAY)
+    done = await reports.generate(job_for(report), attempt=attempt())
+    assert (done.state, done.is_revised) == (ReportState.READY, False)
+    assert await reports.revise() == 0
+    await counting.record([received(make_order(at("2026-03-02T09:00")))])  # of another day
+    await counting.record([received(make_order(at("2026-03-01T09:00"), make_line(VENDOR_B)))])  # of another vendor
+    assert await reports.revise() == 0
+    await counting.record([received(make_cancellation(order))])
+    assert await reports.revise() == 1
+    assert await reports.revise() == 0  # it is asked for already
+    revised = await reports.generate(job_for(report), attempt=attempt())
+    assert isinstance(revised.figures, DailySales)
+    assert (revised.is_revised, revised.figures.totals.cancelled_orders) == (True, 1)
+    assert await reports.revise() == 0
+
+
+async def test_what_is_told_while_figures_are_taken_is_not_lost(
+    counting: Counting, reports: Reports, pool: Pool
+) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    report, _ = await reports.request("daily_sales", None, DAY, DAY)
+    async with transaction(pool) as conn:
+        await store.hold_off_builders(conn)
+        lines = [make_sold_line(at("2026-03-01T10:00"))]
+        await store.add_lines(conn, lines)
+        await store.reopen(conn, lines)
+        building = asyncio.create_task(reports.generate(job_for(report), attempt=attempt()))
+        await eventually(lambda: waits_for_a_lock(pool))
+    done = await building
+    assert isinstance(done.figures, DailySales)
+    assert done.figures.totals.orders == 2
+    assert await reports.revise() == 0
+
+
+async def test_at_the_end_of_its_day_everybody_is_given_a_report_once(counting: Counting, pool: Pool) -> None:
+    reports = make_reports(pool, zone="Europe/Berlin", now=at("2026-03-02T15:00"))
+    tokyo = VendorChanged(vendor_id=VENDOR_A, version=2, name="A", time_zone="Asia/Tokyo")
+    await counting.record([received(tokyo), received(VendorChanged(vendor_id=VENDOR_B, version=2, name="B"))])
+    assert await reports.request_due("daily_sales", at("2026-03-01T15:00")) == 1  # midnight in Tokyo
+    assert await reports.request_due("daily_sales", at("2026-03-01T15:00")) == 0
+    assert await reports.request_due("daily_sales", at("2026-03-01T20:00")) == 0
+    assert await reports.request_due("daily_sales", at("2026-03-01T23:00")) == 2  # in Berlin: one vendor, and the whole
+    listed = await reports.listing(vendor_id=None, below=None, limit=10)
+    assert {(report.vendor_id, report.period.first, report.period.zone.key) for report in listed} == {
+        (VENDOR_A, date(2026, 3, 1), "Asia/Tokyo"),
+        (VENDOR_B, date(2026, 3, 1), "Europe/Berlin"),
+        (None, date(2026, 3, 1), "Europe/Berlin"),
+    }
+    assert all(report.is_due for report in listed)
+    empty = await reports.generate(job_for(listed[0]), attempt=attempt())
+    assert empty.state is ReportState.READY  # a quiet day is told, and is no failure
+
+
+async def waits_for_a_lock(pool: Pool) -> bool:
+    waiting: bool = await pool.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
+    )
+    return waiting
+
+
+def make_sold_line(placed_at: datetime) -> SoldLine:
+    return SoldLine(uuid4(), 1, VENDOR_A, uuid4(), "Lamp", 1, 1000, "EUR", placed_at)

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import zipfile
 from datetime import date
 from uuid import UUID
+from xml.etree import ElementTree
 
 import pytest
 
-from services.reporting.document import decimal_of, document_of
-from services.reporting.files import Pages, csv_of
+from services.reporting.document import decimal_of
+from services.reporting.files import Pages, csv_of, xlsx_of
+from services.reporting.layout import document_of
 from services.reporting.models import (
     Activity,
     DailyMetrics,
@@ -22,6 +25,7 @@ from services.reporting.models import (
 from shared.contracts.base import Money
 from tests.unit.reporting.factories import make_report
 
+SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 PRODUCT = UUID("018f0000-0000-7000-8000-000000000001")
 
 
@@ -111,6 +115,36 @@ def test_daily_metrics_in_both_forms() -> None:
     page = Pages().html_of(document_of(make_report(figures)), figures_at="now").decode()
     assert "Daily metrics" in page
     assert "send-email" in page
+
+
+def cells_of(figures: DailySales, sheet: int) -> list[list[tuple[str, str]]]:
+    """Kind and text of each cell of a sheet, read from the file's own XML."""
+    with zipfile.ZipFile(io.BytesIO(xlsx_of(document_of(make_report(figures))))) as book:
+        strings = ["".join(entry.itertext()) for entry in ElementTree.fromstring(book.read("xl/sharedStrings.xml"))]
+        root = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{sheet}.xml"))
+    rows = []
+    for row in root.iter(f"{SHEET}row"):
+        assert not list(row.iter(f"{SHEET}f")), "a formula"
+        cells = [(cell.get("t", "n"), cell.findtext(f"{SHEET}v", "")) for cell in row]
+        rows.append([(kind, strings[int(value)] if kind == "s" else value) for kind, value in cells])
+    return rows
+
+
+def test_a_workbook_keeps_numbers_as_numbers_and_texts_as_texts() -> None:
+    top = cells_of(make_sales("=HYPERLINK(1)"), 3)
+    assert top[1] == [("s", "=HYPERLINK(1)"), ("s", str(PRODUCT)), ("n", "3"), ("n", "1224.56"), ("n", "0")]
+    by_day = cells_of(make_sales(), 2)
+    assert by_day[0][0] == ("s", "Day")
+    assert by_day[1][0] == ("n", "46082")  # 1 March 2026, as spreadsheets count days
+    assert by_day[1][5] == ("n", "1234.56")
+
+
+def test_the_page_draws_its_charts_with_a_text_for_who_cannot_see_them() -> None:
+    page = Pages().html_of(document_of(make_report(make_sales('"><script>'))), figures_at="now").decode()
+    assert page.count("<svg") == 3  # net sales by day in two currencies, the top products
+    assert page.count("<desc") == 3
+    assert "Net sales: most on 2026-03-01 (1,224.56 EUR)" in page
+    assert "<script" not in page
 
 
 def test_an_empty_report_says_so() -> None:

@@ -28,6 +28,7 @@ def test_the_default_schedule_is_that_of_the_design() -> None:
         "cleanup-cache": ("0 * * * *", "cleanup-cache"),
         "check-low-stock": ("*/30 * * * *", "check-low-stock"),
         "daily-metrics": ("0 0 * * *", "generate-report"),
+        "daily-sales": ("0 * * * *", "generate-report"),
         "cleanup-jobs": ("0 */6 * * *", "cleanup-jobs"),
     }
 
