@@ -117,6 +117,10 @@ async def test_another_worker_tries_when_the_one_that_did_is_gone(
         await eventually(is_handed_on, 20)
         before = tries[left]
         await eventually(lambda: tries[left] > before, 20)
+        late: HandlerTable = {jobs.ProcessImage: partial(process, worker="late")}
+        [subscription] = await stack.enter_async_context(marketplace.working(late, worker="late"))
+        assert subscription.is_paused, "a worker that starts finds the breaker open"
+        assert tries["late"] == 0
         is_away = False
         done = [await one_job(marketplace, cause, JobState.COMPLETED, timeout=60) for cause in causes]
     assert [shown.job.result for shown in done] == [{"attempt": 1}] * PICTURES
