@@ -8,13 +8,14 @@ from typing import Final
 
 from services.reporting.document import Chart
 
-WIDTH: Final = 720
+WIDTH: Final = 480
 """All lengths are units of the view box; the picture is as wide as its page lets it be."""
-COLUMNS_HEIGHT: Final = 240
-TOP, RIGHT, BOTTOM, LEFT = 10, 8, 26, 60
-BAR_PITCH: Final = 34
-BAR_THICKNESS: Final = 20
-MAX_LABELS: Final = 12
+COLUMNS_HEIGHT: Final = 220
+TOP, RIGHT, BOTTOM, LEFT = 10, 8, 28, 48
+BAR_PITCH: Final = 40
+BAR_THICKNESS: Final = 12
+ROOM_FOR_NUMBER: Final = 90
+MAX_LABELS: Final = 6
 """More names than these along the time axis would run into each other."""
 TICKS: Final = 4
 
@@ -43,7 +44,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A chart's marks, lines and texts. `lines` are the x or y of the grid."""
+    """A chart's marks, lines and texts. `lines` are the heights of the grid's, from `left` to the right edge."""
 
     chart: Chart
     width: int
@@ -51,6 +52,7 @@ class Drawing:
     marks: tuple[Mark, ...]
     lines: tuple[float, ...]
     labels: tuple[Label, ...]
+    left: int = LEFT
 
 
 def drawing_of(chart: Chart) -> Drawing:
@@ -102,13 +104,13 @@ def _bars(chart: Chart) -> Drawing:
     marks, labels = [], []
     for place, label in enumerate(chart.labels):
         top = place * BAR_PITCH
-        labels.append(Label(0, top + 11, label, "start"))
+        labels.append(Label(0, top + 14, label, "start"))
         x = 0.0
         for number, value in _stack(chart, place):
-            width = float(max(value, Decimal(0)) / highest) * (WIDTH - 110)
-            marks.append(Mark(x, top + 15, width, BAR_THICKNESS - 8, number, _says(chart, number, label, value)))
+            width = float(max(value, Decimal(0)) / highest) * (WIDTH - ROOM_FOR_NUMBER)
+            marks.append(Mark(x, top + 21, width, BAR_THICKNESS, number, _says(chart, number, label, value)))
             x += width
-        labels.append(Label(x + 8, top + 25, f"{sum(v for _, v in _stack(chart, place)):,}", "start"))
+        labels.append(Label(x + 8, top + 32, f"{sum(v for _, v in _stack(chart, place)):,}", "start"))
     return Drawing(chart, WIDTH, len(chart.labels) * BAR_PITCH, tuple(marks), (), tuple(labels))
 
 

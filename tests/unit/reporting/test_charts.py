@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.reporting.charts import BOTTOM, COLUMNS_HEIGHT, LEFT, WIDTH, drawing_of, ticks_for
+from services.reporting.charts import BOTTOM, COLUMNS_HEIGHT, LEFT, MAX_LABELS, WIDTH, drawing_of, ticks_for
 from services.reporting.document import Chart, Series
 
 
@@ -44,7 +44,7 @@ def test_columns_stay_inside_and_apart(count: int) -> None:
     assert xs[-1][1] <= WIDTH
     assert all(ends <= begins + 1e-6 for (_, ends), (begins, _) in pairwise(xs))
     assert all(mark.y >= 0 for mark in drawing.marks)
-    assert len({label.text for label in drawing.labels if label.anchor == "middle"}) <= 12
+    assert len({label.text for label in drawing.labels if label.anchor == "middle"}) <= MAX_LABELS
 
 
 def test_series_are_stacked_to_their_sum() -> None:
