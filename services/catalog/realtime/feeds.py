@@ -120,7 +120,7 @@ class LiveFeeds:
         now = self._stream.position
         if self._floor is None:
             self._floor = now
-        ready = {"live": self._stream.is_live}
+        ready = {"live": self._told_live()}
         if last is None:
             opening = frame_of("ready", ready, None if now is None else str(now))
         elif self._is_covered(last):
@@ -163,9 +163,10 @@ class LiveFeeds:
         """As `StreamListener`: events may be missing, so everybody looks anew."""
         self._ring.clear()
         self._floor = None
+        reset = frame_of("reset", {"live": self._told_live()})
         for feed in self.feeds:
             feed.after = -1
-            self._send(feed, frame_of("reset", {"live": self._stream.is_live}))
+            self._send(feed, reset)
 
     def tell(self, notice: Notice) -> None:
         """Tell what is no event of the stream; who was away does not hear of it later."""
@@ -173,10 +174,7 @@ class LiveFeeds:
 
     async def beat_once(self) -> None:
         """Say whether the feeds are live when that changes; keep quiet connections open. Call every second."""
-        is_live, now = self._stream.is_live, self._clock()
-        if is_live != self._was_live:
-            self._was_live = is_live
-            self._send_all(self.feeds, frame_of("live", {"live": is_live}))
+        is_live, now = self._told_live(), self._clock()
         position = self._stream.position
         beat = b": beat\n\n" if position is None or not is_live else f": beat\nid: {position}\n\n".encode()
         due = [feed for feed in self.feeds if feed.beat_at <= now]
@@ -193,6 +191,14 @@ class LiveFeeds:
         """End all: this gateway stops, and another one goes on from where each was."""
         for feed in self.feeds:
             self.leave(feed)
+
+    def _told_live(self) -> bool:
+        """Whether the stream is live, once everybody knows: what one feed is told now, the others have been told."""
+        is_live = self._stream.is_live
+        if is_live != self._was_live:
+            self._was_live = is_live
+            self._send_all(self.feeds, frame_of("live", {"live": is_live}))
+        return is_live
 
     def _is_covered(self, last: Position) -> bool:
         floor = self._floor

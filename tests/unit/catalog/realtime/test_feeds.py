@@ -235,6 +235,17 @@ async def test_feeds_say_when_they_are_not_live_and_when_they_are_again(room: Ro
     assert client.got.count(b'event: live\ndata: {"live":true}') == 1
 
 
+async def test_what_a_new_feed_is_told_of_being_live_the_others_have_been_told(room: Room) -> None:
+    room.stream.is_live = False
+    first, _ = room.join(EVERYBODY)
+    room.stream.is_live = True
+    room.join(EVERYBODY)
+    room.stream.is_live = False
+    await room.feeds.beat_once()
+    said = [line for line in first.got.splitlines() if line.startswith(b"data")]
+    assert said == [b'data: {"live":false}', b'data: {"live":true}', b'data: {"live":false}']
+
+
 async def test_a_quiet_feed_is_kept_open_and_its_position_new(room: Room) -> None:
     client, _ = room.join(EVERYBODY)
     room.stream.position = Position("e", 99)
