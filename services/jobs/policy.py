@@ -121,6 +121,24 @@ def _report_requested(event: events.ReportRequested) -> tuple[Order, ...]:
     return (Order(job, target=str(event.report_id), round=event.round),)
 
 
+def _report_ready(event: events.ReportReady) -> tuple[Order, ...]:
+    """Who asked for a report, or for the end of its day, hears of it; of an empty one nobody does."""
+    if not event.summary or event.period_from is None or event.period_to is None:
+        return ()
+    audience = _ADMINS if event.vendor_id is None else Audience(kind="vendor", vendor_id=event.vendor_id)
+    params: Params = {
+        "report_id": str(event.report_id),
+        "report_type": event.report_type,
+        "period_from": event.period_from.isoformat(),
+        "period_to": event.period_to.isoformat(),
+        "link": event.link,
+        "is_revised": event.revised,
+        "figures": [{"label": each.label, "value": each.value, "note": each.note} for each in event.summary],
+    }
+    told = _notification("report_ready", audience, params)
+    return (_mail("report_ready", audience, params, priority=4), told) if event.is_due else (told,)
+
+
 def _schedule_due(event: events.ScheduleDue) -> tuple[Order, ...]:
     contract = JOB_BY_TYPE[event.job_type]
     payload: dict[str, Any] = {**event.payload}
@@ -141,6 +159,7 @@ POLICY: Final[Mapping[type[Event], Callable[[Any], tuple[Order, ...]]]] = {
     events.SyncRequested: _sync_requested,  # sync-inventory (3)
     events.SyncFailing: _sync_failing,  # e-mail to the vendor (2), notification (3)
     events.ReportRequested: _report_requested,  # generate-report (5)
+    events.ReportReady: _report_ready,  # one notification (3); of a day that is over also an e-mail (4)
     events.ScheduleDue: _schedule_due,  # what the schedule's entry names
 }
 

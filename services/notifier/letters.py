@@ -228,6 +228,42 @@ class SyncFailingLetter(LetterParams):
         return f"/vendor/sync-sources/{self.source_id}"
 
 
+class ReportFigure(_Params):
+    """One number of a report's summary, as it is read."""
+
+    label: Line
+    value: Line
+    note: Line = ""
+
+
+class ReportReadyLetter(LetterParams):
+    """To a vendor or the admins: the report of a day that is over, its key figures, and a link that opens it."""
+
+    kind = "report_ready"
+    report_type: Annotated[str, Field(min_length=1, max_length=60)]
+    period_from: Line
+    period_to: Line
+    link: Annotated[str, Field(pattern=r"^/[\w/-]+$", max_length=500)]
+    figures: list[ReportFigure]
+    is_revised: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"{self.title}{' (revised)' if self.is_revised else ''}: {self.period}"
+
+    @property
+    def title(self) -> str:
+        return self.report_type.replace("_", " ").capitalize()
+
+    @property
+    def period(self) -> str:
+        return self.period_from if self.period_from == self.period_to else f"{self.period_from} to {self.period_to}"
+
+    @property
+    def path(self) -> str:
+        return self.link
+
+
 LETTERS: dict[str, type[LetterParams]] = {
     letter.kind: letter
     for letter in (
@@ -238,6 +274,7 @@ LETTERS: dict[str, type[LetterParams]] = {
         ProductReinstatedLetter,
         StockLowLetter,
         SyncFailingLetter,
+        ReportReadyLetter,
     )
 }
 

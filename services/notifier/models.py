@@ -98,7 +98,7 @@ class Preference:
     email: bool = True
 
 
-ADMIN_KINDS: Final = ("product_submitted",)
+ADMIN_KINDS: Final = ("product_submitted", "report_ready")
 """What the marketplace's own people are told."""
 VENDOR_KINDS: Final = (
     "product_approved",
@@ -107,6 +107,7 @@ VENDOR_KINDS: Final = (
     "product_reinstated",
     "stock_low",
     "sync_failing",
+    "report_ready",
 )
 """What a vendor is told."""
 MAX_UNREAD: Final = 1000

@@ -22,6 +22,10 @@ def _sender(value: str) -> str:
     return value
 
 
+Sender = Annotated[str, AfterValidator(_sender), allowed("an address, also with a name: Souk <no-reply@…>")]
+"""Who a letter is from."""
+
+
 class Settings(ServiceSettings):
     """Settings of the notifier's process."""
 
@@ -35,7 +39,7 @@ class Settings(ServiceSettings):
     """With it other services sign their calls to the gateway."""
     public_url: HttpUrl
     """The gateway as people see it: links in mails begin with it, and https makes the session cookie a secure one."""
-    mail_from: Annotated[str, AfterValidator(_sender), allowed("an address, also with a name: Souk <no-reply@…>")]
+    mail_from: Sender
     """Who the letters are from."""
     smtp_host: str = "127.0.0.1"
     """The mail server."""

@@ -130,6 +130,7 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
         "sync.requested",
         "sync.failing",
         "report.requested",
+        "report.ready",
         "schedule.due",
         ANNOUNCEMENT,
     ),

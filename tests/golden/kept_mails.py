@@ -113,6 +113,22 @@ CASES: dict[str, tuple[str, dict[str, object], Contact]] = {
         },
         VENDOR,
     ),
+    "report_ready": (
+        "report_ready",
+        {
+            "report_id": "0193b3c0-5a00-7000-8000-0000000000d1",
+            "report_type": "daily_sales",
+            "period_from": "2026-01-01",
+            "period_to": "2026-01-01",
+            "link": "/r/0193b3c0-5a00-7000-8000-0000000000d1/77d1e-0123456789abcdef0123456789abcdef",
+            "figures": [
+                {"label": "Net sales", "value": "1,224.56 EUR, 900 JPY", "note": "gross 1,234.56 EUR, 900 JPY"},
+                {"label": "Orders", "value": "31", "note": "2 cancelled"},
+                {"label": "Units", "value": "58"},
+            ],
+        },
+        VENDOR,
+    ),
     "hostile": (
         "product_rejected",
         {

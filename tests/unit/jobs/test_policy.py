@@ -99,6 +99,21 @@ def test_a_report_asked_for_is_built_for_its_vendor_and_period() -> None:
     assert (order.job.period_from, order.job.period_to) == (event.period_from, event.period_to)
 
 
+def ready(**changes: object) -> events.ReportReady:
+    day = datetime(2026, 1, 1, tzinfo=UTC).date()
+    told = (events.ReportFigure(label="Orders", value="31"),)
+    event = events.ReportReady(
+        vendor_id=VENDOR, report_id=VENDOR, report_type="daily_sales", period_from=day, period_to=day, summary=told
+    )
+    return event.model_copy(update=changes)
+
+
+def test_who_asked_for_a_report_is_notified_and_the_end_of_a_day_is_mailed_too() -> None:
+    assert [order.job.type for order in orders_for(ready())] == ["send-notification"]
+    assert [order.job.type for order in orders_for(ready(is_due=True))] == ["send-email", "send-notification"]
+    assert orders_for(ready(is_due=True, summary=())) == ()  # nothing happened: nothing to tell
+
+
 def due(job_type: str, **payload: str | int | bool | None) -> events.ScheduleDue:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     return events.ScheduleDue(entry="nightly", job_type=job_type, payload=payload, due_at=at, priority=4)

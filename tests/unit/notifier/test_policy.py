@@ -78,6 +78,16 @@ SAMPLES: dict[str, Event] = {
         period_from=datetime(2026, 1, 1, tzinfo=UTC).date(),
         period_to=datetime(2026, 1, 2, tzinfo=UTC).date(),
     ),
+    "report ready": events.ReportReady(
+        vendor_id=VENDOR,
+        report_id=PRODUCT,
+        report_type="daily_sales",
+        is_due=True,
+        period_from=datetime(2026, 1, 1, tzinfo=UTC).date(),
+        period_to=datetime(2026, 1, 1, tzinfo=UTC).date(),
+        link=f"/r/{PRODUCT}/77d1e-{'0' * 32}",
+        summary=(events.ReportFigure(label=LONGEST, value=LONGEST, note="n" * 500),),
+    ),
     "schedule due": events.ScheduleDue(
         entry="cleanup-jobs", due_at=datetime(2026, 1, 1, tzinfo=UTC), job_type="cleanup-jobs", payload={}
     ),
