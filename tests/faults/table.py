@@ -222,7 +222,7 @@ SERVERS: Final = (
     ),
     Fault(
         "disk alarm",
-        partial(_limit_disk, free="1000TB"),
+        partial(_limit_disk, free="1000000GB"),
         partial(_limit_disk, free="50MB"),
         held_seconds=(3.0, 8.0),
         # The broker looks at its disk every ten seconds.
