@@ -27,12 +27,6 @@ class BadReportJob(InvalidInput):
     code = "bad_report_job"
 
 
-class NothingToReport(InvalidInput):
-    """Nothing happened in the period that was asked for: the report has failed, and says so."""
-
-    code = "nothing_to_report"
-
-
 class BadLink(NotFound):
     """The link to a report has expired, or is none of ours. Sign in to open the report."""
 

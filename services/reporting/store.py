@@ -284,6 +284,11 @@ MARK_FAILED = """
     UPDATE reporting.reports SET state = 'failed', error = $3
     WHERE id = $1 AND request_id = $2 AND state = 'pending'
 """
+MARK_EMPTY = """
+    -- There is nothing in the period of the round that was asked for.
+    UPDATE reporting.reports SET state = 'failed', error = $3, job_id = $4
+    WHERE id = $1 AND round = $2 AND state = 'pending'
+"""
 
 NEWEST = UUID(int=(1 << 128) - 1)
 """A position above every id: the start of a list."""
@@ -506,6 +511,11 @@ async def replace_figures(
 async def mark_failed(conn: Connection, report_id: UUID, *, request_id: UUID, error: str) -> None:
     """Say that a report will not come, if `request_id` is still what asked for it last."""
     await conn.execute(MARK_FAILED, report_id, request_id, error)
+
+
+async def mark_empty(conn: Connection, report: Report, *, error: str, job_id: UUID) -> None:
+    """Say that there is nothing to report, if nobody asked once more since `report` was read."""
+    await conn.execute(MARK_EMPTY, report.id, report.round, error, job_id)
 
 
 def _report(row: Any) -> Report:

@@ -7,7 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.reporting import store
-from services.reporting.errors import BadPeriod, BadReportJob, NothingToReport, UnknownReport
+from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
 from services.reporting.figures import daily_metrics, daily_sales, each_vendor, reasons_of, vendor_performance
 from services.reporting.layout import document_of
 from services.reporting.links import Links
@@ -110,8 +110,8 @@ class Reports:
         The figures are taken in one snapshot and then replace the old ones together with `report.ready`, in one
         transaction; younger figures are never replaced by older ones. Killed before that, the report is as it was and
         the next attempt builds it; killed after it, the next attempt finds this job's figures there and only answers.
-        A cancelled one is not written. Raises `UnknownReport`, `BadReportJob` and `NothingToReport`, which no further
-        attempt would mend.
+        A cancelled one is not written. Of a period in which nothing happened the report fails, and the job has done
+        its work. Raises `UnknownReport` and `BadReportJob`, which no further attempt would mend.
         """
         wanted = await self._wanted_by(job)
         if wanted.job_id == attempt.job_id and wanted.figures is not None:
@@ -119,7 +119,7 @@ class Reports:
         attempt.progressed(0.1)
         taken = await self._taken(wanted)
         if is_empty(taken.figures) and not wanted.is_due:
-            raise NothingToReport(f"Nothing happened in the period {wanted.period.first} to {wanted.period.last}.")
+            return await self._nothing_to_report(wanted, job_id=attempt.job_id)
         attempt.progressed(0.8)
         attempt.stop_if_cancelled()
         async with transaction(self.pool) as conn:
@@ -213,6 +213,15 @@ class Reports:
             seen = await store.find_report(conn, report.id)
             assert seen is not None
             return Taken(await figures_of(conn, report), at, seen.changes)
+
+    async def _nothing_to_report(self, report: Report, *, job_id: UUID) -> Report:
+        period = report.period
+        async with transaction(self.pool) as conn:
+            error = f"Nothing happened in the period {period.first} to {period.last}."
+            await store.mark_empty(conn, report, error=error, job_id=job_id)
+            marked = await store.find_report(conn, report.id)
+        assert marked is not None
+        return marked
 
     def _ready(self, report: Report, *, is_new: bool) -> events.ReportReady:
         assert report.figures is not None

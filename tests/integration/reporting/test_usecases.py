@@ -12,7 +12,7 @@ import pytest
 
 from services.reporting import store
 from services.reporting.counting import Counting
-from services.reporting.errors import BadPeriod, BadReportJob, NothingToReport, UnknownReport
+from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
 from services.reporting.links import Links
 from services.reporting.models import (
     SHORT_CHARS,
@@ -23,6 +23,7 @@ from services.reporting.models import (
     Decisions,
     Report,
     ReportState,
+    ReportType,
     SoldLine,
     VendorPerformance,
 )
@@ -344,11 +345,18 @@ async def test_every_statement_is_valid(database: Database) -> None:
         await connection.close()
 
 
-async def test_a_period_in_which_nothing_happened_is_told_as_a_failure(reports: Reports) -> None:
-    for report_type in ("daily_sales", "daily_metrics", "vendor_performance", "catalog_quality"):
+async def test_of_a_period_in_which_nothing_happened_the_report_fails_and_not_its_job(
+    counting: Counting, reports: Reports, pool: Pool
+) -> None:
+    kinds: tuple[ReportType, ...] = ("daily_sales", "daily_metrics", "vendor_performance", "catalog_quality")
+    for report_type in kinds:
         report, _ = await reports.request(report_type, None, DAY, DAY)
-        with pytest.raises(NothingToReport, match="2026-03-01"):
-            await reports.generate(job_for(report), attempt=attempt())
+        failed = await reports.generate(job_for(report), attempt=attempt())
+        assert (failed.state, failed.figures) == (ReportState.FAILED, None)
+        assert failed.error == "Nothing happened in the period 2026-03-01 to 2026-03-01."
+    assert "report.ready" not in await outbox_kinds(pool)
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    assert (await built(reports)).totals.orders == 1  # asked for again, it is there
 
 
 async def test_a_cancelled_report_is_not_written(counting: Counting, reports: Reports) -> None:
