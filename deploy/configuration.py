@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.cli.settings import CommandSettings
-from deploy.local.settings import StackSettings
 from services.catalog.settings import GatewaySettings, WorkerSettings
 from services.catalog.settings import Settings as CatalogSettings
 from services.imaging.settings import Settings as ImagingSettings
@@ -104,17 +103,11 @@ def common_order() -> Iterable[str]:
     return described(ServiceSettings)
 
 
-def stack_names() -> set[str]:
-    """What the one-machine stack reads itself."""
-    return {f"{PREFIX}{name.upper()}" for name in StackSettings.model_fields if not name.startswith("machine_")}
-
-
 def configuration_page() -> str:
     """The whole page."""
     common = set(common_order())
     first = [entry for entry in entries() if entry.setting.field in common]
     others = [entry for entry in entries() if entry.setting.field not in common]
-    stacks = sorted(stack_names() - {entry.setting.name for entry in first + others})
     return "\n".join(
         [
             INTRODUCTION,
@@ -123,9 +116,8 @@ def configuration_page() -> str:
             "\n## Some processes\n",
             *_table(others),
             "\n## The one-machine stack\n",
-            f"`souk up` and `souk demo` read, beside what `souk` reads: {_names(stacks)} (how long the processes may "
-            "take to become ready). They pass on to the processes: "
-            f"{_names(PREFIX + name for name in PASSED_ON)}; the rest they decide themselves.\n",
+            f"`souk up` and `souk demo` pass on to the processes: {_names(PREFIX + name for name in PASSED_ON)}; the "
+            "rest they decide themselves.\n",
         ]
     )
 

@@ -79,6 +79,9 @@ RetryTiers = Annotated[
     str, AfterValidator(_parsable_tiers), allowed("climbing delays from 1s to 24h, with commas: 10s,1m,2h")
 ]
 """The retry ladder as text; every process of one installation has the same."""
+OutboundAllow = Annotated[tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')]
+"""Places that may be fetched from although their address is not public (`shared.outbound`)."""
+LogLevel = Literal["debug", "info", "warning", "error"]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -144,7 +147,7 @@ class ServiceSettings(Environment):
     """Where /healthz, /readyz and /metrics answer."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or lines for people."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     """The least important lines that are written."""
     otlp_endpoint: HttpUrl | None = None
     """An OpenTelemetry collector that takes spans by OTLP over HTTP; they go to /v1/traces there. None are made

@@ -15,13 +15,13 @@ from tests.servers import (
     Broker,
     Database,
     Databases,
-    GivenServers,
     Kind,
     Missing,
     Outcome,
     RemoteServers,
     Servers,
     Vhost,
+    is_ci,
 )
 
 SERVERS = pytest.StashKey[Servers | RemoteServers]()
@@ -121,7 +121,7 @@ def vhost(broker: Broker) -> Iterator[Vhost]:
 def _outcome(request: pytest.FixtureRequest, kind: Kind) -> Outcome:
     """Wait for a server; without one the test is skipped, or fails where CI=true."""
     match request.config.stash[SERVERS].get(kind):
-        case Missing(why) if not GivenServers().is_ci:
+        case Missing(why) if not is_ci():
             pytest.skip(why)
         case Missing(why) | Broken(why):
             pytest.fail(why, pytrace=False)

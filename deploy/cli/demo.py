@@ -1,13 +1,13 @@
 """`souk demo`: the product's story, told as a timeline."""
 
 import asyncio
-import json
 from typing import Annotated
 
 import aiohttp
 import typer
 from rich.console import Console
 
+from deploy.cli.api import command_settings
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
 from deploy.cli.stack import INTERRUPTED, already_running
@@ -17,7 +17,6 @@ from deploy.local.demo.timeline import TABLE_WIDTH, Timeline
 from deploy.local.home import AlreadyRunning
 from deploy.local.ports import free_ports
 from deploy.local.run_file import RunFile
-from deploy.local.settings import StackSettings
 from deploy.local.stack import Interrupted, cancelled_by_signals, running
 from deploy.local.steps import terminal
 
@@ -54,9 +53,9 @@ def demo(
 
 async def _live_through(timeline: Timeline, *, hold: bool) -> None:
     [depot_port] = free_ports(1)
-    settings = StackSettings()
-    reachable = [*json.loads(settings.outbound_allow), f"127.0.0.1:{depot_port}"]
-    settings = settings.model_copy(update={"retry_tiers": RETRY_TIERS, "outbound_allow": json.dumps(reachable)})
+    settings = command_settings()
+    reachable = (*settings.outbound_allow, f"127.0.0.1:{depot_port}")
+    settings = settings.model_copy(update={"retry_tiers": RETRY_TIERS, "outbound_allow": reachable})
     with cancelled_by_signals() as received:
         try:
             async with running(settings, steps=terminal()) as run:

@@ -6,13 +6,13 @@ from typing import Annotated
 import aiohttp
 import typer
 
+from deploy.cli.api import command_settings
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
 from deploy.local.catalogue.filling import Filled, FillingFailed, fill, pictures_ready
 from deploy.local.catalogue.goods import GOODS
 from deploy.local.home import Home
 from deploy.local.run_file import RunFile
-from deploy.local.settings import StackSettings
 from deploy.local.steps import step, terminal
 
 
@@ -25,7 +25,7 @@ def seed(
     By the HTTP API alone, as vendors, admin and channel would. What is there stays as it is, so it can be run again
     at any time. `make up` does it after `souk up`.
     """
-    home = Home(StackSettings().home)
+    home = Home(command_settings().home)
     run = RunFile.read(home.run_file) if home.supervisor_pid() else None
     if run is None:
         complain("Nothing runs in this clone; `souk up` starts it.", ExitCode.FAILED)

@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from deploy.cli.api import command_settings
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, err, out, print_json
 from deploy.local.home import AlreadyRunning, Home
@@ -58,7 +59,7 @@ def up(
 
     A new one has accounts but no products; `souk seed` gives it a catalogue.
     """
-    settings = StackSettings()
+    settings = command_settings()
     counts = _counts(replicas or [])
     if report_to is not None:
         _run_detached(settings, counts, report_to)
@@ -75,7 +76,7 @@ def up(
 
 def down(as_json: AsJson = False) -> None:
     """Stop the stack of this clone, and wait until everything is gone."""
-    home = Home(StackSettings().home)
+    home = Home(command_settings().home)
     pid = home.supervisor_pid()
     if pid is None:
         home.run_file.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The whole of Souk on one machine: what is started in which order, and stopped in reverse."""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -27,7 +28,7 @@ from deploy.local.programs import (
 )
 from deploy.local.rabbitmq import ALL, BrokerUser, RabbitServer
 from deploy.local.run_file import Accounts, Management, RunFile, RunningProcess
-from deploy.local.settings import CLONE, StackSettings
+from deploy.local.settings import CLONE, StackSettings, machine
 from deploy.local.steps import Steps, step
 from deploy.local.supervisor import ProcessState, Program, Supervisor
 from shared.db.migrate import discover, migrate
@@ -94,7 +95,7 @@ async def running(
             _open_broker(opened, home, settings, steps, blueprints),
         )
 
-        sink = _mail_sink(home, settings, service_urls(replicas).get("catalog", ""))
+        sink = _mail_sink(home, service_urls(replicas).get("catalog", ""))
         with step(steps, "Mail sink"):
             helpers = await opened.enter_async_context(Supervisor([sink], folder=CLONE, log_folder=home.logs))
             await helpers.ready(settings.ready_seconds)
@@ -313,7 +314,7 @@ def _wiring(
         common={
             "SOUK_RETRY_TIERS": settings.retry_tiers,
             "SOUK_BLOBS_URL": home.blobs.as_uri(),
-            "SOUK_OUTBOUND_ALLOW": settings.outbound_allow,
+            "SOUK_OUTBOUND_ALLOW": json.dumps(settings.outbound_allow),
             "SOUK_SYNC_KEY": kept_secret(home.secrets / "sync-key"),
             "SOUK_PUBLIC_URL": urls.get("catalog", ""),
             "SOUK_TIME_ZONE": settings.time_zone,
@@ -324,21 +325,21 @@ def _wiring(
             "SOUK_MAIL_FROM": settings.mail_from,
         },
         base={
-            **_machine(settings),
+            **machine(),
             "SOUK_LOG_FORMAT": "json",
             "SOUK_LOG_LEVEL": settings.log_level,
-            "SOUK_OTLP_ENDPOINT": settings.otlp_endpoint,
+            "SOUK_OTLP_ENDPOINT": settings.otlp_endpoint or "",
         },
     )
 
 
-def _mail_sink(home: Home, settings: StackSettings, public_url: str) -> Program:
+def _mail_sink(home: Home, public_url: str) -> Program:
     smtp_port, http_port = free_ports(2)
     return Program(
         name=MAIL_SINK,
         argv=(sys.executable, "-m", "deploy.local.mailsink"),
         environment={
-            **_machine(settings),
+            **machine(),
             "SOUK_SMTP_PORT": str(smtp_port),
             "SOUK_HTTP_PORT": str(http_port),
             "SOUK_STATE_DIR": str(home.mail),
@@ -346,14 +347,6 @@ def _mail_sink(home: Home, settings: StackSettings, public_url: str) -> Program:
         },
         ops_url=f"http://127.0.0.1:{http_port}",
     )
-
-
-def _machine(settings: StackSettings) -> dict[str, str]:
-    return {
-        "PATH": settings.machine_path,
-        "HOME": settings.machine_home,
-        "LANG": settings.machine_language,
-    }
 
 
 def _shown(process: ProcessState) -> RunningProcess:

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.setting import allowed
-from shared.settings import ServiceSettings
+from shared.settings import OutboundAllow, ServiceSettings
 
 
 def _cores() -> int:
@@ -18,9 +18,7 @@ class Settings(ServiceSettings):
 
     blobs_url: Annotated[str, allowed("file:///folder or s3://bucket/prefix")]
     """The object store: originals, renditions and reports. The same for every process that is told one."""
-    outbound_allow: Annotated[
-        tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')
-    ] = ()
+    outbound_allow: OutboundAllow = ()
     """Where remote pictures may come from although the address is not public."""
     render_workers: Annotated[int, Field(ge=1, le=64)] = Field(default_factory=_cores)
     """Children that render at once; one per core by default."""

@@ -244,7 +244,7 @@ def main(folder: Path, gateways: int) -> None:
     begun = time.monotonic()
     asyncio.run(
         hold(
-            StackSettings(),
+            StackSettings.read(),
             steps=terminal(),
             announce=lambda _: print(f"ready after {time.monotonic() - begun:.1f} s"),
             counts={"gateway": gateways},

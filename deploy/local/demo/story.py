@@ -12,7 +12,6 @@ from deploy.local.demo.chapters import bad_input, catalogue, failing_mail, figur
 from deploy.local.demo.stage import Stage
 from deploy.local.demo.timeline import Timeline
 from deploy.local.run_file import RunFile
-from deploy.local.settings import StackSettings
 
 
 class Story:
@@ -25,14 +24,14 @@ class Story:
         timeline: Timeline,
         *,
         depot_port: int,
-        paintings: Path | None = None,
+        paintings: Path,
     ) -> None:
-        """`paintings` keeps the pictures of the catalogue from one run to the next; by default below `.souk/`.
+        """`paintings` keeps the pictures of the catalogue from one run to the next.
 
         At `depot_port` a shop's own system will answer; the stack's `outbound_allow` has it.
         """
         self._show = timeline
-        self._stage = Stage(run, http, timeline, paintings or StackSettings().home / "pictures", depot_port=depot_port)
+        self._stage = Stage(run, http, timeline, paintings, depot_port=depot_port)
 
     async def tell(self) -> None:
         """All of it. Raises `DemoFailed` at the first step that does not hold."""

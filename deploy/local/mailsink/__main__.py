@@ -5,4 +5,4 @@ import asyncio
 from deploy.local.mailsink.app import Settings, serve
 
 if __name__ == "__main__":
-    asyncio.run(serve(Settings()))
+    asyncio.run(serve(Settings.read()))

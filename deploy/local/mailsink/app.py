@@ -8,27 +8,25 @@ from pathlib import Path
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.local.mailsink.mailbox import Mailbox
 from deploy.local.mailsink.receiving import Receiver
 from deploy.local.mailsink.refusals import Refusals
 from deploy.local.mailsink.routes import make_app
+from shared.settings import Environment, HttpUrl, Port
 
 MAX_MAIL_BYTES = 25 * 1024 * 1024
 
 
-class Settings(BaseSettings):
+class Settings(Environment):
     """`http_port` is the mailbox page, its API and `/readyz`; `public_url` is where pictures in mails may be."""
 
-    model_config = SettingsConfigDict(env_prefix="SOUK_", frozen=True)
-
     smtp_host: str = "127.0.0.1"
-    smtp_port: int = 1025
+    smtp_port: Port = 1025
     http_host: str = "127.0.0.1"
-    http_port: int = 8025
+    http_port: Port = 8025
     state_dir: Path = Path(".souk/mail")
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: HttpUrl = "http://127.0.0.1:8080"
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ async def main(report_to: int) -> None:
         pipe.close()
 
     await hold(
-        StackSettings(),
+        StackSettings.read(),
         steps=PipedSteps(pipe),
         announce=announce,
         counts={"imaging": 2},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.configuration import PROCESSES, READERS, configuration_page, entries, stack_names
+from deploy.configuration import PROCESSES, READERS, configuration_page, entries
 from deploy.local.programs import BLUEPRINTS, Blueprint, Wiring, environment_of, replicas_of
 from shared.setting import described
 from shared.setting_names import KNOWN
@@ -16,7 +16,7 @@ def test_every_process_has_its_class() -> None:
 
 
 def test_the_known_names_are_those_that_somebody_reads() -> None:
-    read = {name for entry in entries() for name in entry.setting.names} | stack_names() | ONLY_THE_MAIL_SINK
+    read = {name for entry in entries() for name in entry.setting.names} | ONLY_THE_MAIL_SINK
     assert read == KNOWN, "add to shared/setting_names.py, or take out of it, what differs"
 
 

@@ -12,7 +12,7 @@ from tests.unit.deploy.cli.test_commands import leaves
 
 RUNBOOK = (CLONE / "docs" / "runbook.md").read_text()
 GUIDE = (CLONE / "docs" / "cli.md").read_text()
-SUFFIX = re.compile(r"_(total|bucket|count|sum)$")
+SUFFIX = re.compile(r"_(total|bucket|count|sum|info)$")
 
 
 def figures() -> set[str]:
