@@ -59,15 +59,25 @@ async def open_browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def new_page(
-    browser: Browser, gateway: str, *, is_scripted: bool = True, width: int = 1280, theme: str = "light"
+    browser: Browser,
+    gateway: str,
+    *,
+    is_scripted: bool = True,
+    width: int = 1280,
+    theme: str = "light",
+    bypasses_policy: bool = False,
 ) -> AsyncIterator[tuple[Page, Troubles]]:
-    """A page of a browser that was never here. At the end of the block nothing may have gone wrong in it."""
+    """A page of a browser that was never here. At the end of the block nothing may have gone wrong in it.
+
+    `bypasses_policy` lets a test put a script of its own into our pages.
+    """
     context: BrowserContext = await browser.new_context(
         base_url=gateway,
         java_script_enabled=is_scripted,
         viewport={"width": width, "height": 900},
         color_scheme="dark" if theme == "dark" else "light",
         reduced_motion="reduce",
+        bypass_csp=bypasses_policy,
     )
     context.set_default_timeout(PATIENCE_MS)
     page, troubles = await context.new_page(), Troubles()

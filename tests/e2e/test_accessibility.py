@@ -1,0 +1,90 @@
+"""No page has a barrier that axe knows of, in either theme, on a phone or at a desk; none is wider than its window."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser, Page
+
+from services.catalog.pages.navigation import NAVIGATION
+from shared.web.identity import Role
+from tests.browser import new_page, open_browser, sign_in
+from tests.e2e.marketplace import JSON, Shop, small_photo
+
+PUBLIC: Sequence[str] = (
+    "/",
+    "/products",
+    "/products?q=chair&in_stock=yes&sort=price",
+    "/products?q=nothing+like+it",
+    "/products/{slug}",
+    "/vendors/{vendor}",
+    "/login",
+    "/nothing/here",
+)
+BELOW: Mapping[str, Sequence[str]] = {
+    "vendor": ("/vendor/products/new", "/vendor/products/{id}", "/vendor/inventory?low=yes", "/vendor/inventory/{id}"),
+    "admin": (),
+    "ops": (),
+}
+"""Pages that no navigation names; those it names are looked at by themselves."""
+
+THEMES: Sequence[Literal["light", "dark"]] = ("light", "dark")
+WIDTHS = (360, 1280)
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium."""
+    async with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def product(shop: Shop) -> JSON:
+    """One with a picture, on sale, that was rejected before and has a change proposed."""
+    made = await shop.submit(pictures=[small_photo(51)])
+    decision = "/api/admin/approve-product"
+    reasons = [{"code": "title", "note": "Say of which wood."}]
+    await shop.post_once("admin", decision, json={"product_id": made["id"], "action": "reject", "reasons": reasons})
+    await shop.post_once("vendor", f"/api/vendor/products/{made['id']}/submit")
+    await shop.post_once("admin", decision, json={"product_id": made["id"], "action": "approve"})
+    return made
+
+
+@pytest.mark.parametrize("who", ["nobody", *BELOW])
+async def test_pages_have_no_barriers(shop: Shop, browser: Browser, product: JSON, who: str) -> None:
+    async with new_page(browser, shop.gateway, bypasses_policy=True) as (page, troubles):
+        if who != "nobody":
+            account = shop.stack.run.accounts.vendors[0] if who == "vendor" else getattr(shop.stack.run.accounts, who)
+            await sign_in(page, account.email, account.password)
+        problems = [problem for path in _paths(who, product) for problem in await _barriers(page, path)]
+        troubles.found.clear()  # a page of an error is looked at, too
+    assert problems == []
+
+
+def _paths(who: str, product: JSON) -> list[str]:
+    places = PUBLIC if who == "nobody" else [*(place.path for place in NAVIGATION[Role(who)]), *BELOW[who]]
+    return [path.format(id=product["id"], slug=product["slug"], vendor=product["vendor"]["slug"]) for path in places]
+
+
+async def _barriers(page: Page, path: str) -> list[str]:
+    await page.goto(path)
+    problems = []
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 900})
+        wide: int = await page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            problems.append(f"{path} is {wide} wide at {width}")
+        for theme in THEMES:
+            await page.emulate_media(color_scheme=theme)
+            found = (await Axe().run(page)).response
+            assert len(found["passes"]) > 10, f"{path} was not looked at"
+            problems += [
+                f"{path}, {theme}, {width}: {violation['id']} at {node['html'][:200]}"
+                for violation in found["violations"]
+                for node in violation["nodes"]
+            ]
+    return problems
