@@ -17,6 +17,7 @@ from deploy.local.run_file import RunFile
 AT_ONCE: Final = 6
 """Products under way at the same time: enough to keep the painters busy, little beside what the gateway bears."""
 PATIENCE_SECONDS: Final = 300.0
+CALL_SECONDS: Final = 60.0
 IN_HAND_SECONDS: Final = 20.0
 IN_FLIGHT: Final = ":idempotency_key_in_flight"
 ARCHIVED: Final = "archived"
@@ -45,16 +46,16 @@ async def fill(run: RunFile, paintings: Path, *, tell: Callable[[int], None] = l
     archived is offered anew. Safe to run twice and after an interruption. `tell` hears how many are done. Renditions
     are not waited for: `pictures_ready` does. Raises FillingFailed.
     """
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as http:
         with open_paintings(paintings) as opened:
-            filling = _Filling(_Gateway(http, run.gateway), run, opened, tell)
+            filling = _Filling(Gateway(http, run.gateway), run, opened, tell)
             return await filling.run()
 
 
 async def pictures_ready(run: RunFile) -> None:
     """Return once every picture of the seeded products is ready. Raises FillingFailed for one that failed."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
-        gateway = _Gateway(http, run.gateway)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as http:
+        gateway = Gateway(http, run.gateway)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any([await _has_unready(gateway, vendor.api_key) for vendor in run.accounts.vendors]):
             if time.monotonic() > deadline:
@@ -62,7 +63,7 @@ async def pictures_ready(run: RunFile) -> None:
             await asyncio.sleep(0.5)
 
 
-async def _has_unready(gateway: "_Gateway", key: str) -> bool:
+async def _has_unready(gateway: "Gateway", key: str) -> bool:
     seeded = {good.sku for good in GOODS}
     images = [
         image for product in await gateway.products(key) if product["sku"] in seeded for image in product["images"]
@@ -74,7 +75,7 @@ async def _has_unready(gateway: "_Gateway", key: str) -> bool:
 
 
 class _Filling:
-    def __init__(self, gateway: "_Gateway", run: RunFile, paintings: Paintings, tell: Callable[[int], None]) -> None:
+    def __init__(self, gateway: "Gateway", run: RunFile, paintings: Paintings, tell: Callable[[int], None]) -> None:
         self._gateway = gateway
         self._accounts = run.accounts
         self._paintings = paintings
@@ -184,8 +185,8 @@ async def _settled(call: Callable[[], Awaitable[Mapping[str, Any]]]) -> Mapping[
             await asyncio.sleep(0.1)
 
 
-class _Gateway:
-    """HTTP as somebody, told by the key of each call."""
+class Gateway:
+    """HTTP as somebody, told by the key of each call. Raises FillingFailed for an answer that was not expected."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
@@ -203,6 +204,7 @@ class _Gateway:
         return products
 
     async def get(self, path: str, key: str) -> Mapping[str, Any]:
+        """What is there."""
         answer: Mapping[str, Any] = await self._call("GET", path, key, expect={200})
         return answer
 
@@ -215,6 +217,7 @@ class _Gateway:
         once: str | None = None,
         expect: Collection[int] = (200,),
     ) -> Mapping[str, Any]:
+        """What became of it."""
         body = {"data": content} if isinstance(content, aiohttp.FormData) else {"json": content} if content else {}
         headers = {} if once is None else {"Idempotency-Key": once}
         answer: Mapping[str, Any] = await self._call("POST", path, key, headers=headers, expect=expect, **body)

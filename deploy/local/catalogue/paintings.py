@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
-from deploy.local.pictures import photo
+from deploy.local.catalogue.goods import GOODS
+from deploy.local.catalogue.still_lifes import still_life
+from deploy.local.pictures import encoded
 
+SIZE = (1600, 1200)
 FIRST_SEED = 101
 """Above the seeds that the demo and the tests use: nobody's picture is another's."""
 
@@ -46,7 +49,8 @@ def open_paintings(folder: Path) -> Iterator[Paintings]:
 def paint(file: Path, seed: int) -> None:
     """Paint one picture into `file`. A crash leaves no half picture, only a draft that nobody reads."""
     draft = file.with_suffix(f".{os.getpid()}.draft")
-    draft.write_bytes(photo(seed))
+    category = GOODS[(seed - FIRST_SEED) % len(GOODS)].category
+    draft.write_bytes(encoded(still_life(seed, category, *SIZE), "JPEG", quality=88))
     draft.replace(file)
 
 
