@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +15,7 @@ from services.catalog.forms import CSRF_FIELD, CSRF_HEADER, csrf_token_of
 from services.catalog.models import Actor
 from shared.errors import Forbidden, Unauthorised
 from shared.web.identity import HEADER as IDENTITY_HEADER
-from shared.web.identity import IDENTITY, Role, verify
+from shared.web.identity import IDENTITY, Identity, Role, verify
 from shared.web.problems import REQUEST_ID, Handler
 
 SESSION_COOKIE: Final = "souk_session"
@@ -32,6 +32,10 @@ class Access:
     roles: frozenset[Role] = frozenset()
     is_public: bool = False
     owner: str | None = None
+    is_for_owners: bool = False
+    """Of a vendor's members only owners."""
+    is_first_step: bool = False
+    """Also who has signed in with a one-time password and has to choose another."""
 
 
 def _let_in(*roles: Role, owner: str | None = None) -> Access:
@@ -42,7 +46,9 @@ PUBLIC: Final = Access(is_public=True)
 INTERNAL: Final = _let_in(Role.SERVICE)
 """Only our own services, by `Souk-Identity`."""
 SIGNED_IN: Final = _let_in(Role.VENDOR, Role.ADMIN, Role.OPS, Role.CHANNEL)
+FIRST_STEP: Final = replace(SIGNED_IN, is_first_step=True)
 VENDOR: Final = _let_in(Role.VENDOR)
+VENDOR_OWNER: Final = replace(VENDOR, is_for_owners=True)
 ADMIN: Final = _let_in(Role.ADMIN)
 ADMIN_OPS: Final = _let_in(Role.ADMIN, Role.OPS)
 CHANNEL: Final = _let_in(Role.CHANNEL)
@@ -52,6 +58,8 @@ _JOBS: Final = _let_in(Role.ADMIN, Role.OPS, owner="jobs")
 _INBOX: Final = _let_in(*_PEOPLE, owner="notifier")
 _VENDOR_REPORTS: Final = _let_in(Role.VENDOR, owner="reporting")
 _ADMIN_REPORTS: Final = _let_in(Role.ADMIN, owner="reporting")
+_REPORT_LINK: Final = Access(is_public=True, owner="reporting")
+"""Whoever has the link of a mail; reporting checks its signature."""
 _SCHEDULES_READ: Final = _let_in(Role.ADMIN, Role.OPS, owner="scheduler")
 _SCHEDULES_CHANGE: Final = _let_in(Role.ADMIN, owner="scheduler")
 
@@ -59,9 +67,9 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
     {
         # accounts
         ("POST", "/api/auth/login"): PUBLIC,
-        ("POST", "/api/auth/logout"): SIGNED_IN,
-        ("GET", "/api/me"): SIGNED_IN,
-        ("PATCH", "/api/me"): SIGNED_IN,
+        ("POST", "/api/auth/logout"): FIRST_STEP,
+        ("GET", "/api/me"): FIRST_STEP,
+        ("PATCH", "/api/me"): FIRST_STEP,
         ("GET", "/api/api-keys"): SIGNED_IN,
         ("POST", "/api/api-keys"): SIGNED_IN,
         ("DELETE", "/api/api-keys/{id}"): SIGNED_IN,
@@ -77,6 +85,11 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("PATCH", "/api/admin/vendors/{id}"): ADMIN,
         ("POST", "/api/admin/vendors/{id}/suspend"): ADMIN,
         ("POST", "/api/admin/vendors/{id}/reinstate"): ADMIN,
+        ("GET", "/api/vendor/members"): VENDOR,
+        ("POST", "/api/vendor/members"): VENDOR_OWNER,
+        ("PATCH", "/api/vendor/members/{id}"): VENDOR_OWNER,
+        ("DELETE", "/api/vendor/members/{id}"): VENDOR_OWNER,
+        ("POST", "/api/vendor/members/{id}/one-time-password"): VENDOR_OWNER,
         ("GET", "/api/categories"): PUBLIC,
         ("GET", "/api/admin/audit"): ADMIN,
         # products
@@ -178,6 +191,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/reports"): _ADMIN_REPORTS,
         ("GET", "/api/admin/reports/{id}"): _ADMIN_REPORTS,
         ("GET", "/api/admin/reports/{id}/file"): _ADMIN_REPORTS,
+        ("GET", "/r/{id}/{token}"): _REPORT_LINK,
         # schedules
         ("GET", "/api/admin/schedules"): _SCHEDULES_READ,
         ("GET", "/api/admin/schedules/{name}"): _SCHEDULES_READ,
@@ -232,6 +246,18 @@ class CsrfMismatch(Forbidden):
     code = "csrf_mismatch"
 
 
+class OwnersOnly(Forbidden):
+    """Only an owner of the vendor says who acts for it."""
+
+    code = "owners_only"
+
+
+class PasswordChangeNeeded(Forbidden):
+    """The password was handed out for one time: choose another first, with PATCH /api/me."""
+
+    code = "password_change_needed"
+
+
 class ReadOnlyKey(Forbidden):
     """The API key may only read; use one with the scope `full`."""
 
@@ -253,7 +279,7 @@ def routes_of(app: web.Application) -> Iterable[tuple[str, str]]:
 def access_middleware(callers: Callers, *, catalog_key: str) -> Middleware:
     """Find out who asks and hold the route's row to it; what is let in has `request[IDENTITY]`.
 
-    401 for nobody, 403 for a wrong role. Of a public route the caller is not looked up.
+    401 for nobody, 403 for a wrong role or standing. Of a public route the caller is not looked up.
     """
 
     @web.middleware
@@ -269,12 +295,13 @@ def access_middleware(callers: Callers, *, catalog_key: str) -> Middleware:
             request[IDENTITY] = verify(
                 token, service="catalog", key=catalog_key, method=request.method, path=request.path
             )
+            _require_role(request[IDENTITY], access)
         else:
             caller = await _caller_of(request, callers)
             request[CALLER] = caller
             request[IDENTITY] = caller.identity
-        if request[IDENTITY].role not in access.roles:
-            raise Forbidden(f"This needs the role {' or '.join(sorted(access.roles))}.")
+            _require_role(caller.identity, access)
+            _require_standing(caller, access)
         return await handler(request)
 
     return middleware
@@ -284,6 +311,18 @@ def actor_of(request: web.Request) -> Actor:
     """The caller as the audit log names it."""
     identity = request[IDENTITY]
     return Actor(identity.account_id, identity.role, identity.vendor_id, request.get(REQUEST_ID))
+
+
+def _require_role(identity: Identity, access: Access) -> None:
+    if identity.role not in access.roles:
+        raise Forbidden(f"This needs the role {' or '.join(sorted(access.roles))}.")
+
+
+def _require_standing(caller: Caller, access: Access) -> None:
+    if caller.has_one_time_password and not access.is_first_step:
+        raise PasswordChangeNeeded("Choose a password of your own first.")
+    if access.is_for_owners and not caller.is_owner:
+        raise OwnersOnly("Only an owner of the vendor may do this.")
 
 
 async def _caller_of(request: web.Request, callers: Callers) -> Caller:

@@ -23,6 +23,7 @@ from services.catalog.audit_log import AuditLog
 from services.catalog.cache import store as cache_store
 from services.catalog.cache.caches import Caches, HeardOutbox, dropping_middleware
 from services.catalog.cache.epochs import StoredEpochs
+from services.catalog.cache.figures import told
 from services.catalog.cache.floors import Rows
 from services.catalog.cache.readthrough import Liveness, ReadThrough
 from services.catalog.cache.replica import CacheReplica, reporting
@@ -62,6 +63,8 @@ from services.catalog.sync.pushes import Pushes
 from services.catalog.sync.routes import SyncRoutes
 from services.catalog.sync.usecases import Sources
 from services.catalog.sync.vault import Vault
+from services.catalog.vendors.members import Members
+from services.catalog.vendors.members_routes import MemberRoutes
 from services.catalog.vendors.routes import VendorRoutes
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs, open_blobs
@@ -96,6 +99,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
             heartbeat=OutboxDrained,
         )
         caches = open_caches(pool, liveness=stream)
+        stack.enter_context(told(caches))
         replica = CacheReplica(pool=pool, caches=caches)
         feeds = LiveFeeds(stream)
         stream.tell(caches, replica, feeds)
@@ -171,6 +175,8 @@ async def open_app(
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
         app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
+        members = Members(pool=pool, passwords=passwords, callers=callers, outbox=outbox, clock=utc_now)
+        app.add_routes(MemberRoutes(members=members).routes())
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))

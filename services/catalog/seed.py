@@ -38,7 +38,7 @@ LOCK: Final = """
 """
 FIND_ACCOUNT: Final = """
     -- The account seeded under a mail address, and its password.
-    SELECT id, vendor_id, password_hash FROM catalog.accounts WHERE lower(email) = lower($1)
+    SELECT id, vendor_id, password_hash FROM catalog.accounts WHERE lower(email) = lower($1) ORDER BY status LIMIT 1
 """
 FIND_CHANNEL: Final = """
     -- The seeded channel.
@@ -142,7 +142,7 @@ class _Seeding:
         password = self.secret_of(f"{name}-password")
         known = await self.conn.fetchrow(FIND_ACCOUNT, _email(name))
         if known is None:
-            account = Account(new_id(), _email(name), shown, role, vendor_id, version=1)
+            account = Account(new_id(), _email(name), shown, role, vendor_id, version=1, is_owner=role is Role.VENDOR)
             await accounts.add_account(self.conn, account, password_hash=await self.passwords.hash(password))
             made = AccountChanged(account_id=account.id, vendor_id=vendor_id, version=account.version)
             await Outbox("catalog").add(self.conn, made)

@@ -43,7 +43,7 @@ class NoSuchVendor(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
-    """Who it is for. A vendor's has the vendor's slug, a channel's neither address nor password."""
+    """Who it is for. A vendor's has the vendor's slug and is an owner's, a channel's neither address nor password."""
 
     role: Role
     name: str
@@ -69,7 +69,8 @@ class Console:
                 if vendor is None:
                     raise NoSuchVendor(f"No vendor has the slug {new.vendor_slug}.")
                 vendor_id = vendor.id
-            account = Account(new_id(), new.email, new.name, new.role, vendor_id, version=1)
+            is_owner = new.role is Role.VENDOR
+            account = Account(new_id(), new.email, new.name, new.role, vendor_id, version=1, is_owner=is_owner)
             await store.add_account(conn, account, password_hash=password_hash)
             await audit.record(
                 conn, SOUK, "account.created", kind="account", object_id=account.id, account_role=new.role.value

@@ -10,7 +10,7 @@ from shared.web.identity import Identity, Role
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Someone who signs in, or (role `channel`) a machine, which has no address."""
+    """Someone who signs in, or (role `channel`) a machine, which has no address. Owners say who acts for a vendor."""
 
     id: UUID
     email: str | None
@@ -18,6 +18,7 @@ class Account:
     role: Role
     vendor_id: UUID | None
     version: int
+    is_owner: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -55,6 +56,7 @@ class KeyProof:
     scope: Scope
     expires_at: datetime | None
     is_use_noted: bool
+    is_owner: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +99,23 @@ class SessionProof:
     identity: Identity
     csrf_token: str
     is_use_noted: bool
+    is_owner: bool
+    has_one_time_password: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and how: with a session (which has an id and a CSRF token) or with a key."""
+    """Who makes a request, and how: with a session (which has an id and a CSRF token) or with a key.
+
+    With a one-time password one can only choose another.
+    """
 
     identity: Identity
     session_id: UUID | None = None
     csrf_token: str | None = None
     is_read_only: bool = False
+    is_owner: bool = False
+    has_one_time_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)

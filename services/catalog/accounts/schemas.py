@@ -55,13 +55,14 @@ class ContactsQuery(Query):
 
 
 class AccountShown(TypedDict):
-    """An account as its owner sees it."""
+    """An account as its owner sees it. `is_owner`: it says who acts for its vendor."""
 
     id: UUID
     email: str | None
     name: str
     role: Role
     vendor_id: UUID | None
+    is_owner: bool
     version: int
 
 
@@ -104,6 +105,7 @@ def shown_account(account: Account) -> AccountShown:
         "name": account.name,
         "role": account.role,
         "vendor_id": account.vendor_id,
+        "is_owner": account.is_owner,
         "version": account.version,
     }
 

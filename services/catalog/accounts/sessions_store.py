@@ -16,7 +16,7 @@ ADD: Final = """
 FIND: Final = """
     -- Whom a session stands for, while it holds.
     SELECT s.id AS session_id, s.csrf_token, s.last_used_at > now() - interval '10 minutes' AS is_use_noted,
-           a.id, a.role, a.vendor_id
+           a.id, a.role, a.vendor_id, a.is_owner, a.one_time_until IS NOT NULL AS has_one_time_password
     FROM catalog.sessions s JOIN catalog.accounts a ON a.id = s.account_id
     WHERE s.token_hash = $1 AND s.expires_at > now() AND s.revoked_at IS NULL AND a.status = 'active'
 """
@@ -66,10 +66,15 @@ async def add(conn: Connection, session: NewSession, *, token_hash: bytes) -> No
 async def find(conn: Connection, token_hash: bytes) -> SessionProof | None:
     """Whom a session stands for, while it holds."""
     row = await conn.fetchrow(FIND, token_hash)
-    return (
-        None
-        if row is None
-        else SessionProof(row["session_id"], identity_of(row), row["csrf_token"], row["is_use_noted"])
+    if row is None:
+        return None
+    return SessionProof(
+        row["session_id"],
+        identity_of(row),
+        row["csrf_token"],
+        row["is_use_noted"],
+        row["is_owner"],
+        row["has_one_time_password"],
     )
 
 

@@ -14,15 +14,18 @@ from shared.web.identity import Identity, Role
 
 ADD_ACCOUNT: Final = """
     -- A new account at version 1.
-    INSERT INTO catalog.accounts (id, email, name, role, vendor_id, password_hash) VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO catalog.accounts (id, email, name, role, vendor_id, password_hash, is_owner, one_time_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 FIND_ACCOUNT: Final = """
     -- One active account.
-    SELECT id, email, name, role, vendor_id, version FROM catalog.accounts WHERE id = $1 AND status = 'active'
+    SELECT id, email, name, role, vendor_id, version, is_owner
+    FROM catalog.accounts WHERE id = $1 AND status = 'active'
 """
 FIND_SIGN_IN: Final = """
-    -- The active account of an address, and its password.
-    SELECT id, email, name, role, vendor_id, version, password_hash
+    -- The active account of an address, and its password, unless that was for one time and is too old.
+    SELECT id, email, name, role, vendor_id, version, is_owner,
+           CASE WHEN one_time_until IS NULL OR one_time_until > now() THEN password_hash END AS password_hash
     FROM catalog.accounts WHERE lower(email) = lower($1) AND status = 'active'
 """
 FIND_HASH: Final = """
@@ -33,9 +36,10 @@ CHANGE_ACCOUNT: Final = """
     -- Change what is given, if the row is still at the version the caller read; no row back if it is not.
     UPDATE catalog.accounts
     SET name = coalesce($3, name), email = coalesce($4, email), password_hash = coalesce($5, password_hash),
+        one_time_until = CASE WHEN $5::text IS NULL THEN one_time_until END,
         version = version + 1, updated_at = now()
     WHERE id = $1 AND version = $2 AND status = 'active'
-    RETURNING id, email, name, role, vendor_id, version
+    RETURNING id, email, name, role, vendor_id, version, is_owner
 """
 ADMIN_CONTACTS: Final = """
     -- Every active administrator.
@@ -60,7 +64,7 @@ LIST_KEYS: Final = """
 """
 FIND_KEY: Final = """
     -- What it takes to check a key, while it holds.
-    SELECT k.id AS key_id, k.secret_hash, k.scope, k.expires_at, a.id, a.role, a.vendor_id,
+    SELECT k.id AS key_id, k.secret_hash, k.scope, k.expires_at, a.id, a.role, a.vendor_id, a.is_owner,
            coalesce(k.last_used_at > now() - interval '10 minutes', false) AS is_use_noted
     FROM catalog.api_keys k JOIN catalog.accounts a ON a.id = k.account_id
     WHERE k.prefix = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -81,13 +85,27 @@ REVOKE_KEY: Final = """
     UPDATE catalog.api_keys SET revoked_at = now() WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL
     RETURNING prefix
 """
+REVOKE_KEYS: Final = """
+    -- Revoke all keys of an account.
+    UPDATE catalog.api_keys SET revoked_at = now() WHERE account_id = $1 AND revoked_at IS NULL RETURNING prefix
+"""
 
 
-async def add_account(conn: Connection, account: Account, *, password_hash: str | None) -> None:
-    """Store a new account. Raises `EmailTaken`."""
+async def add_account(
+    conn: Connection, account: Account, *, password_hash: str | None, one_time_until: datetime | None = None
+) -> None:
+    """Store a new account, its password good until then or for good. Raises `EmailTaken`."""
     try:
         await conn.execute(
-            ADD_ACCOUNT, account.id, account.email, account.name, account.role, account.vendor_id, password_hash
+            ADD_ACCOUNT,
+            account.id,
+            account.email,
+            account.name,
+            account.role,
+            account.vendor_id,
+            password_hash,
+            account.is_owner,
+            one_time_until,
         )
     except asyncpg.UniqueViolationError as exc:
         raise EmailTaken("Another account has this address.") from exc
@@ -178,6 +196,7 @@ async def find_key(conn: Connection, prefix: str) -> KeyProof | None:
         Scope(row["scope"]),
         row["expires_at"],
         row["is_use_noted"],
+        row["is_owner"],
     )
 
 
@@ -192,8 +211,15 @@ async def revoke_key(conn: Connection, key_id: UUID, *, account_id: UUID) -> str
     return prefix
 
 
+async def revoke_keys(conn: Connection, account_id: UUID) -> Sequence[str]:
+    """Revoke all of an account's keys; their prefixes."""
+    return [row["prefix"] for row in await conn.fetch(REVOKE_KEYS, account_id)]
+
+
 def _account(row: Any) -> Account:
-    return Account(row["id"], row["email"], row["name"], Role(row["role"]), row["vendor_id"], row["version"])
+    return Account(
+        row["id"], row["email"], row["name"], Role(row["role"]), row["vendor_id"], row["version"], row["is_owner"]
+    )
 
 
 def identity_of(row: Any) -> Identity:

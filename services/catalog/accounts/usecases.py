@@ -50,7 +50,7 @@ class Callers:
         is_right = key is not None and hmac.compare_digest(stored, key.secret_hash)
         if proof is None or not is_right or (proof.expires_at is not None and proof.expires_at <= self.clock()):
             raise InvalidCredentials("The API key is not valid.")
-        return Caller(proof.identity, is_read_only=proof.scope is Scope.READ)
+        return Caller(proof.identity, is_read_only=proof.scope is Scope.READ, is_owner=proof.is_owner)
 
     async def by_session(self, token: str) -> Caller:
         """The caller behind a session cookie. Raises `InvalidCredentials`."""
@@ -60,7 +60,13 @@ class Callers:
                 await sessions_store.note_use(conn, proof.session_id)
         if proof is None:
             raise InvalidCredentials("The session is over; sign in again.")
-        return Caller(proof.identity, session_id=proof.session_id, csrf_token=proof.csrf_token)
+        return Caller(
+            proof.identity,
+            session_id=proof.session_id,
+            csrf_token=proof.csrf_token,
+            is_owner=proof.is_owner,
+            has_one_time_password=proof.has_one_time_password,
+        )
 
     def forget_key(self, prefix: str) -> None:
         """The key was revoked here."""

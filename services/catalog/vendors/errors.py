@@ -9,6 +9,24 @@ class UnknownVendor(NotFound):
     code = "unknown_vendor"
 
 
+class UnknownMember(NotFound):
+    """The vendor has no such member: another vendor's is none."""
+
+    code = "unknown_member"
+
+
+class LastOwner(Conflict):
+    """Somebody has to say who acts for the vendor; make another member an owner first."""
+
+    code = "last_owner"
+
+
+class TooManyMembers(Conflict):
+    """The vendor has as many members as it may; remove one first."""
+
+    code = "too_many_members"
+
+
 class AlreadySo(Conflict):
     """The vendor is suspended, or active, already; somebody else may have decided."""
 

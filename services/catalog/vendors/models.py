@@ -47,3 +47,16 @@ class Changes:
     name: str | None = None
     slug: str | None = None
     profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Someone who acts for a vendor. `one_time_until` is set until they have chosen a password of their own."""
+
+    id: UUID
+    email: str
+    name: str
+    is_owner: bool
+    one_time_until: datetime | None
+    version: int
+    created_at: datetime

@@ -3,14 +3,18 @@
 from typing import Final
 
 from services.catalog.vendors.schemas import (
+    AddMember,
+    ChangeMember,
     ChangeVendor,
     CreateVendor,
     Decision,
+    MemberShown,
+    MemberWithPassword,
     VendorForAdmins,
     VendorShown,
     VendorsQuery,
 )
-from shared.web.operations import Answer, Group, Operation, Page
+from shared.web.operations import Answer, Group, Listed, Operation, Page
 
 _CHANGED: Final = {200: Answer(VendorForAdmins, "The vendor as it is now.")}
 
@@ -84,6 +88,57 @@ VENDORS: Final = Group(
             answers=_CHANGED,
             has_version=True,
             errors=(409,),
+        ),
+    ),
+)
+
+MEMBERS: Final = Group(
+    "Members",
+    "The people who act for a vendor. All see who they are; owners let them in and out.",
+    (
+        Operation(
+            route="GET /api/vendor/members",
+            id="listMembers",
+            summary="List who acts for your vendor",
+            answers={200: Answer(Listed[MemberShown], "All of them, the longest there first.")},
+        ),
+        Operation(
+            route="POST /api/vendor/members",
+            id="addMember",
+            summary="Let someone act for your vendor",
+            description="Hand them the one-time password: it lasts seven days, and with it they can only choose their "
+            "own. It is in this answer and in no other.",
+            body=AddMember,
+            answers={201: Answer(MemberWithPassword, "The member.")},
+            has_version=True,
+            is_creating=True,
+            errors=(409,),
+        ),
+        Operation(
+            route="PATCH /api/vendor/members/{id}",
+            id="changeMember",
+            summary="Make a member an owner, or an owner a member",
+            body=ChangeMember,
+            answers={200: Answer(MemberShown, "The member as it is now.")},
+            has_version=True,
+            needs_version=True,
+            errors=(409,),
+        ),
+        Operation(
+            route="DELETE /api/vendor/members/{id}",
+            id="removeMember",
+            summary="Let someone act for your vendor no more",
+            description="Their sessions and API keys end with it. The last owner stays.",
+            answers={204: Answer(description="They are out.")},
+            errors=(409,),
+        ),
+        Operation(
+            route="POST /api/vendor/members/{id}/one-time-password",
+            id="renewMemberPassword",
+            summary="Give a member who lost theirs another password",
+            description="Ends their sessions. It is in this answer and in no other.",
+            answers={200: Answer(MemberWithPassword, "The member with the password.")},
+            has_version=True,
         ),
     ),
 )

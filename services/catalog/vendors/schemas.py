@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from services.catalog.accounts.schemas import Email, Name, NewPassword
 from services.catalog.answers import PageQuery
 from services.catalog.models import MAX_SLUG_CHARS, SLUG_PATTERN
-from services.catalog.vendors.models import Vendor, VendorStatus
+from services.catalog.vendors.models import Member, Vendor, VendorStatus
 from shared.web.bodies import Body
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=MAX_SLUG_CHARS)]
@@ -46,6 +46,20 @@ class Decision(Body):
     """POST …/suspend and …/reinstate; the note is for the audit log."""
 
     note: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+
+class AddMember(Body):
+    """POST /api/vendor/members."""
+
+    email: Email
+    name: Name
+    is_owner: bool = False
+
+
+class ChangeMember(Body):
+    """PATCH /api/vendor/members/{id}."""
+
+    is_owner: bool
 
 
 class VendorsQuery(PageQuery):
@@ -90,4 +104,38 @@ def shown_to_all(vendor: Vendor) -> VendorShown:
         "name": vendor.name,
         "profile": vendor.profile,
         "created_at": vendor.created_at,
+    }
+
+
+class MemberShown(TypedDict):
+    """Someone who acts for a vendor; owners also say who does.
+
+    `one_time_until` is until when a password that was handed out lasts, null once its owner has chosen another.
+    """
+
+    id: UUID
+    email: str
+    name: str
+    is_owner: bool
+    one_time_until: datetime | None
+    version: int
+    created_at: datetime
+
+
+class MemberWithPassword(MemberShown):
+    """A member with the password to hand them, told this once; null in a replay."""
+
+    one_time_password: str | None
+
+
+def shown_member(member: Member) -> MemberShown:
+    """A member as all the vendor's people see it."""
+    return {
+        "id": member.id,
+        "email": member.email,
+        "name": member.name,
+        "is_owner": member.is_owner,
+        "one_time_until": member.one_time_until,
+        "version": member.version,
+        "created_at": member.created_at,
     }

@@ -43,7 +43,7 @@ class Vendors:
                 return _known(await store.find(conn, earlier)), False
             slug = new.slug or slug_of(new.name, otherwise=f"vendor-{vendor_id.hex[-8:]}")
             vendor = await store.add(conn, vendor_id, slug=slug, name=new.name, profile=new.profile)
-            account = Account(new_id(), new.email, new.person, Role.VENDOR, vendor.id, version=1)
+            account = Account(new_id(), new.email, new.person, Role.VENDOR, vendor.id, version=1, is_owner=True)
             await accounts.add_account(conn, account, password_hash=password_hash)
             await audit.record(
                 conn,
