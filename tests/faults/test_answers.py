@@ -1,6 +1,9 @@
-"""What people are told while the database is away."""
+"""What people are told while the database or the broker is away."""
 
+import asyncio
+import json
 import signal
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -8,13 +11,15 @@ import pytest
 
 from deploy.local.supervisor import answers_ready
 from tests import factories
-from tests.e2e.marketplace import Shop
+from tests.e2e.marketplace import PATIENCE_SECONDS, Shop
 from tests.eventually import eventually
 from tests.faults.stand import Stand
 from tests.faults.table import RECOVERY_SECONDS, TOLERANCE
 
 WARMED = "/api/products"
 NEVER_ASKED = "/api/products?limit=7"
+BEATS_STOP_SECONDS = 8.0
+"""After five seconds without a beat of the event stream a gateway does not believe its caches."""
 
 
 @pytest.fixture
@@ -37,6 +42,55 @@ async def test_without_the_database_it_is_503_and_with_it_all_goes_on(stand: Sta
     await eventually(lambda: shop.get("vendor", NEVER_ASKED), TOLERANCE * RECOVERY_SECONDS)
     await stand.all_ready()
     await shop.settled(await shop.submit(), pictures=0)
+
+
+@pytest.mark.long
+async def test_what_is_cached_is_answered_however_long_the_database_is_away(stand: Stand, shop: Shop) -> None:
+    product = await shop.submit()
+    approved = await shop.post_once("admin", f"/api/admin/products/{product['id']}/approve")
+    one = f"/api/products/{approved['slug']}"
+    known = {path: await shop.get("vendor", path) for path in (WARMED, one)}
+    killed = stand.server_pid("postgres")
+    with stand.held(stand.run.supervisor):
+        stand.hurt_server("postgres", signal.SIGKILL)
+        gone_at = time.monotonic()
+        while time.monotonic() - gone_at < BEATS_STOP_SECONDS:
+            assert {path: await shop.get("vendor", path) for path in known} == known
+    await stand.server_back("postgres", killed)
+    await stand.all_ready()
+    await shop.nothing_open()
+
+
+@pytest.mark.long
+async def test_without_the_broker_every_answer_is_right_and_live_feeds_say_that_they_are_quiet(
+    stand: Stand, shop: Shop
+) -> None:
+    killed = stand.server_pid("rabbitmq")
+    patience = aiohttp.ClientTimeout(total=None, sock_read=PATIENCE_SECONDS)
+    async with shop.http.get(f"{shop.gateway}/api/stream", timeout=patience) as feed:
+        with stand.held(stand.run.supervisor):
+            stand.hurt_server("rabbitmq", signal.SIGKILL)
+            await is_told(feed, live=False)
+            product = await shop.submit()
+            one = f"/api/products/{product['slug']}"
+            async with shop.http.get(f"{shop.gateway}{one}") as answer:
+                assert answer.status == 404, "it waits for its approval"
+            await shop.post_once("admin", f"/api/admin/products/{product['id']}/approve")
+            assert (await shop.get("vendor", one))["id"] == product["id"]
+            assert product["id"] in {each["id"] for each in (await shop.get("vendor", WARMED))["items"]}
+        await stand.server_back("rabbitmq", killed)
+        await is_told(feed, live=True)
+    await stand.all_ready()
+    await shop.nothing_open()
+
+
+async def is_told(feed: aiohttp.ClientResponse, *, live: bool) -> None:
+    """Read the feed until it says whether it is live."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for line in feed.content:
+            if line.startswith(b"data: ") and json.loads(line[6:]).get("live") is live:
+                return
+    raise AssertionError("the feed ended")
 
 
 async def is_refused(shop: Shop, method: str, path: str) -> None:
