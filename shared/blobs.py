@@ -60,8 +60,12 @@ class BlobHead:
 
 def content_key(prefix: str, content: bytes, extension: str) -> str:
     """A key named by the content: `originals/ab/ab12….jpg`. Equal content has one key, so putting it twice is free."""
-    digest = hashlib.sha256(content).hexdigest()
-    return f"{prefix}/{digest[:2]}/{digest}.{extension}"
+    return digest_key(prefix, hashlib.sha256(content).hexdigest(), extension)
+
+
+def digest_key(prefix: str, sha256: str, extension: str) -> str:
+    """The same, of content whose SHA-256 is known in hexadecimal."""
+    return f"{prefix}/{sha256[:2]}/{sha256}.{extension}"
 
 
 def content_type_of(key: str) -> str:
@@ -81,8 +85,8 @@ class Blobs:
         self._store = store
         self._local_root = local_root
 
-    async def put(self, key: str, content: bytes, content_type: str | None = None) -> None:
-        """Store an object, replacing what was there. Readers see the old or the new one, never a part.
+    async def put(self, key: str, content: bytes | Path, content_type: str | None = None) -> None:
+        """Store an object, or what is in a file, in place of what was there. Readers see the old or the new one whole.
 
         When this returns, the object survives a power cut: S3 answers only then, and in a folder the file and the
         folders above it are synced. A process killed before that leaves either nothing or the whole object, and in a

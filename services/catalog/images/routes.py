@@ -11,11 +11,11 @@ from services.catalog.answers import answer, is_known, uuid_in_path
 from services.catalog.idempotency import REPLAYED, once_key, once_key_for
 from services.catalog.images.errors import MediaNotFound
 from services.catalog.images.models import ORIGINALS, UPLOAD_PREFIX
-from services.catalog.images.uploads import read_upload
+from services.catalog.images.uploads import uploaded
 from services.catalog.images.usecases import Images
 from services.catalog.products.schemas import PictureBody, product_for_vendor
 from services.catalog.products.usecases import Products
-from shared.blobs import BlobNotFound, Blobs, content_key, content_type_of
+from shared.blobs import BlobNotFound, Blobs, content_type_of, digest_key
 from shared.web.bodies import read_body
 from shared.web.identity import IDENTITY
 
@@ -50,10 +50,10 @@ class ImageRoutes:
         # Whose product it is comes first: nobody stores files under another vendor's product.
         await self.products.one(product_id, vendor_id=request[IDENTITY].vendor_id)
         if request.content_type.startswith("multipart/"):
-            upload = await read_upload(request)
-            key = content_key(ORIGINALS, upload.content, upload.extension)
-            once = once_key_for(request, account_id, f"{key} {upload.alt}".encode())
-            await self.blobs.put(key, upload.content)
+            async with uploaded(request) as upload:
+                key = digest_key(ORIGINALS, upload.sha256, upload.extension)
+                once = once_key_for(request, account_id, f"{key} {upload.alt}".encode())
+                await self.blobs.put(key, upload.path)
             source, alt = f"{UPLOAD_PREFIX}{key}", upload.alt
         else:
             body = await read_body(request, PictureBody)

@@ -14,7 +14,7 @@ from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import stocks_row
 from services.catalog.images.models import ORIGINALS, UPLOAD_PREFIX
-from services.catalog.images.uploads import read_upload
+from services.catalog.images.uploads import uploaded
 from services.catalog.images.usecases import Images
 from services.catalog.pages import store
 from services.catalog.pages.callers import vendor_of
@@ -26,7 +26,7 @@ from services.catalog.pages.wording import decimal
 from services.catalog.products.models import CONTENT_OPEN, MAX_PICTURES, PICTURES_OPEN, Picture, Product, Status
 from services.catalog.products.schemas import ChangesBody, OfferBody
 from services.catalog.products.usecases import PRICE_OPEN, Products
-from shared.blobs import Blobs, content_key
+from shared.blobs import Blobs, digest_key
 from shared.db.pool import Pool, connection
 from shared.errors import Conflict, FieldError, InvalidInput, Stale
 from shared.ids import TOP
@@ -158,9 +158,9 @@ class VendorProducts:
         return await _acted(product_id, self.images.retry(actor_of(request), product_id, image_id), "Trying again.")
 
     async def _add(self, request: web.Request, product_id: UUID) -> None:
-        upload = await read_upload(request)
-        key = content_key(ORIGINALS, upload.content, upload.extension)
-        await self.blobs.put(key, upload.content)
+        async with uploaded(request) as upload:
+            key = digest_key(ORIGINALS, upload.sha256, upload.extension)
+            await self.blobs.put(key, upload.path)
         await self.images.add(actor_of(request), product_id, source=f"{UPLOAD_PREFIX}{key}", alt=upload.alt)
 
     async def _new(self, request: web.Request, form: Form, *, status: int = 200) -> web.Response:
