@@ -16,12 +16,16 @@ class VendorStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Who sells. `profile` is what shoppers read; `version` rises with every change."""
+    """Who sells. `profile` is what shoppers read; `version` rises with every change.
+
+    Days of its reports begin in `time_zone`, an IANA name; null is the marketplace's.
+    """
 
     id: UUID
     slug: str
     name: str
     profile: str
+    time_zone: str | None
     status: VendorStatus
     version: int
     created_at: datetime
@@ -38,6 +42,7 @@ class NewVendor:
     email: str
     person: str
     password: str
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Changes:
     name: str | None = None
     slug: str | None = None
     profile: str | None = None
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

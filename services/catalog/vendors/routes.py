@@ -75,7 +75,9 @@ class VendorRoutes:
     async def create(self, request: web.Request) -> web.Response:
         body = await read_body(request, CreateVendor)
         account = body.account
-        new = NewVendor(body.name, body.slug, body.profile, account.email, account.name, account.password)
+        new = NewVendor(
+            body.name, body.slug, body.profile, account.email, account.name, account.password, body.time_zone
+        )
         once = await once_key(request, request[IDENTITY].account_id)
         vendor, is_new = await self.vendors.create(actor_of(request), new, once=once)
         place = {"Location": f"/api/admin/vendors/{vendor.id}"}
@@ -88,7 +90,7 @@ class VendorRoutes:
     async def change(self, request: web.Request) -> web.Response:
         expected = expected_version(request)
         body = await read_body(request, ChangeVendor)
-        changes = Changes(body.name, body.slug, body.profile)
+        changes = Changes(body.name, body.slug, body.profile, body.time_zone)
         vendor = await self.vendors.change(actor_of(request), uuid_in_path(request), changes, expected_version=expected)
         return _answer(vendor)
 

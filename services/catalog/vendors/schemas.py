@@ -12,6 +12,7 @@ from services.catalog.answers import PageQuery
 from services.catalog.models import MAX_SLUG_CHARS, SLUG_PATTERN
 from services.catalog.vendors.models import Member, Vendor, VendorStatus
 from shared.web.bodies import Body
+from shared.zones import ZoneName
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=MAX_SLUG_CHARS)]
 Profile = Annotated[str, StringConstraints(max_length=5000)]
@@ -31,6 +32,7 @@ class CreateVendor(Body):
     name: Name
     slug: Slug | None = None
     profile: Profile = ""
+    time_zone: ZoneName | None = None
     account: FirstAccount
 
 
@@ -40,6 +42,7 @@ class ChangeVendor(Body):
     name: Name | None = None
     slug: Slug | None = None
     profile: Profile | None = None
+    time_zone: ZoneName | None = None
 
 
 class Decision(Body):
@@ -81,6 +84,7 @@ class VendorShown(TypedDict):
 class VendorForAdmins(VendorShown):
     """A vendor as the marketplace sees it."""
 
+    time_zone: str | None
     status: VendorStatus
     version: int
     updated_at: datetime
@@ -90,6 +94,7 @@ def shown_to_admins(vendor: Vendor) -> VendorForAdmins:
     """Everything."""
     return {
         **shown_to_all(vendor),
+        "time_zone": vendor.time_zone,
         "status": vendor.status,
         "version": vendor.version,
         "updated_at": vendor.updated_at,

@@ -12,47 +12,51 @@ from shared.db.pool import Connection
 
 ADD: Final = """
     -- A new vendor, active at version 1.
-    INSERT INTO catalog.vendors (id, slug, name, profile) VALUES ($1, $2, $3, $4)
-    RETURNING id, slug, name, profile, status, version, created_at, updated_at
+    INSERT INTO catalog.vendors (id, slug, name, profile, time_zone) VALUES ($1, $2, $3, $4, $5)
+    RETURNING id, slug, name, profile, time_zone, status, version, created_at, updated_at
 """
 FIND: Final = """
     -- One vendor, whatever its status.
-    SELECT id, slug, name, profile, status, version, created_at, updated_at FROM catalog.vendors WHERE id = $1
+    SELECT id, slug, name, profile, time_zone, status, version, created_at, updated_at
+    FROM catalog.vendors WHERE id = $1
 """
 FIND_BY_SLUG: Final = """
     -- One vendor by its slug, whatever its status.
-    SELECT id, slug, name, profile, status, version, created_at, updated_at FROM catalog.vendors WHERE slug = $1
+    SELECT id, slug, name, profile, time_zone, status, version, created_at, updated_at
+    FROM catalog.vendors WHERE slug = $1
 """
 LIST: Final = """
     -- Vendors below a position, newest first.
-    SELECT id, slug, name, profile, status, version, created_at, updated_at
+    SELECT id, slug, name, profile, time_zone, status, version, created_at, updated_at
     FROM catalog.vendors WHERE id < $1 ORDER BY id DESC LIMIT $2
 """
 LIST_OF_STATUS: Final = """
     -- Vendors of one status below a position, newest first.
-    SELECT id, slug, name, profile, status, version, created_at, updated_at
+    SELECT id, slug, name, profile, time_zone, status, version, created_at, updated_at
     FROM catalog.vendors WHERE status = $3 AND id < $1 ORDER BY id DESC LIMIT $2
 """
 CHANGE: Final = """
     -- Change what is given, if the row is still at the version the caller read; no row back if it is not.
     UPDATE catalog.vendors
     SET name = coalesce($3, name), slug = coalesce($4, slug), profile = coalesce($5, profile),
-        version = version + 1, updated_at = now()
+        time_zone = coalesce($6, time_zone), version = version + 1, updated_at = now()
     WHERE id = $1 AND version = $2
-    RETURNING id, slug, name, profile, status, version, created_at, updated_at
+    RETURNING id, slug, name, profile, time_zone, status, version, created_at, updated_at
 """
 SET_STATUS: Final = """
     -- Suspend or reinstate, if it is not so already; no row back if it is.
     UPDATE catalog.vendors SET status = $2, version = version + 1, updated_at = now()
     WHERE id = $1 AND status <> $2
-    RETURNING id, slug, name, profile, status, version, created_at, updated_at
+    RETURNING id, slug, name, profile, time_zone, status, version, created_at, updated_at
 """
 
 
-async def add(conn: Connection, vendor_id: UUID, *, slug: str, name: str, profile: str) -> Vendor:
+async def add(
+    conn: Connection, vendor_id: UUID, *, slug: str, name: str, profile: str, time_zone: str | None = None
+) -> Vendor:
     """Store a new vendor. Raises `SlugTaken`."""
     try:
-        row = await conn.fetchrow(ADD, vendor_id, slug, name, profile)
+        row = await conn.fetchrow(ADD, vendor_id, slug, name, profile, time_zone)
     except asyncpg.UniqueViolationError as exc:
         raise _taken(slug) from exc
     return _vendor(row)
@@ -82,7 +86,9 @@ async def newest(conn: Connection, *, below: UUID, limit: int, status: VendorSta
 async def change(conn: Connection, vendor_id: UUID, changes: Changes, *, expected_version: int) -> Vendor | None:
     """Change what is given; None if there is no such row at this version. Raises `SlugTaken`."""
     try:
-        row = await conn.fetchrow(CHANGE, vendor_id, expected_version, changes.name, changes.slug, changes.profile)
+        row = await conn.fetchrow(
+            CHANGE, vendor_id, expected_version, changes.name, changes.slug, changes.profile, changes.time_zone
+        )
     except asyncpg.UniqueViolationError as exc:
         raise _taken(changes.slug) from exc
     return None if row is None else _vendor(row)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from services.catalog import audit, idempotency
@@ -42,7 +42,9 @@ class Vendors:
             if (earlier := await idempotency.made_before(conn, once)) is not None:
                 return _known(await store.find(conn, earlier)), False
             slug = new.slug or slug_of(new.name, otherwise=f"vendor-{vendor_id.hex[-8:]}")
-            vendor = await store.add(conn, vendor_id, slug=slug, name=new.name, profile=new.profile)
+            vendor = await store.add(
+                conn, vendor_id, slug=slug, name=new.name, profile=new.profile, time_zone=new.time_zone
+            )
             account = Account(new_id(), new.email, new.person, Role.VENDOR, vendor.id, version=1, is_owner=True)
             await accounts.add_account(conn, account, password_hash=password_hash)
             await audit.record(
@@ -55,20 +57,20 @@ class Vendors:
                 account_id=str(account.id),
             )
             made = AccountChanged(account_id=account.id, vendor_id=vendor.id, version=account.version)
-            await self.outbox.add(conn, made)
+            await self.outbox.add(conn, made, _told(vendor))
             await idempotency.keep(conn, once, vendor.id)
         return vendor, True
 
     async def change(self, actor: Actor, vendor_id: UUID, changes: Changes, *, expected_version: int) -> Vendor:
-        """Change name, slug or profile. Raises `UnknownVendor`, `VersionMismatch`, `SlugTaken`."""
+        """Change name, slug, profile or time zone. Raises `UnknownVendor`, `VersionMismatch`, `SlugTaken`."""
         async with transaction(self.pool) as conn:
             vendor = await store.change(conn, vendor_id, changes, expected_version=expected_version)
             if vendor is None:
                 _known(await store.find(conn, vendor_id))
                 raise VersionMismatch("The vendor was changed in between.")
-            fields = sorted(name for name in ("name", "slug", "profile") if getattr(changes, name) is not None)
+            fields = sorted(name for name, value in asdict(changes).items() if value is not None)
             await audit.record(conn, actor, "vendor.changed", kind="vendor", object_id=vendor_id, fields=fields)
-            await self.outbox.add(conn, VendorChanged(vendor_id=vendor_id, version=vendor.version))
+            await self.outbox.add(conn, _told(vendor))
         return vendor
 
     async def suspend(self, actor: Actor, vendor_id: UUID, *, note: str) -> Vendor:
@@ -117,3 +119,8 @@ def _known(vendor: Vendor | None) -> Vendor:
     if vendor is None:
         raise UnknownVendor("There is no such vendor.")
     return vendor
+
+
+def _told(vendor: Vendor) -> VendorChanged:
+    """What a vendor is like from now on."""
+    return VendorChanged(vendor_id=vendor.id, version=vendor.version, name=vendor.name, time_zone=vendor.time_zone)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from yarl import URL
 
+from shared.contracts.envelope import Envelope
 from shared.db.pool import Pool, connection
 from shared.ids import new_id
 from tests.integration.catalog.conftest import Client, Gateway
@@ -38,7 +39,17 @@ async def test_a_new_vendor_has_a_page_and_its_account_signs_in(admin: Client, a
             assert response.status == 304
     async with anonymous.post("/api/auth/login", json={k: ACCOUNT[k] for k in ("email", "password")}) as response:
         assert (await response.json())["account"]["vendor_id"] == vendor["id"]
-    assert (await outbox(pool))[-1] == "account.changed"
+    assert (await outbox(pool))[-2:] == ["account.changed", "vendor.changed"]
+
+
+async def test_where_a_vendors_days_begin_is_told_with_it(admin: Client, pool: Pool) -> None:
+    _, vendor = await create(admin, time_zone="Asia/Tokyo")
+    path, seen = f"/api/admin/vendors/{vendor['id']}", {"If-Match": f'"{vendor["version"]}"'}
+    async with admin.patch(path, json={"time_zone": "America/Lima"}, headers=seen) as response:
+        assert (response.status, (await response.json())["time_zone"]) == (200, "America/Lima")
+    told = await pool.fetch("SELECT body FROM catalog.outbox WHERE type = 'vendor.changed' ORDER BY seq")
+    zones = [Envelope.model_validate_json(row["body"]).data["time_zone"] for row in told]
+    assert zones == ["Asia/Tokyo", "America/Lima"]
 
 
 async def test_a_taken_address_or_slug_makes_nothing(admin: Client, pool: Pool) -> None:
@@ -77,6 +88,7 @@ async def test_sent_twice_at_once_it_is_made_once(admin: Client) -> None:
         ({"name": 5}, "/name"),
         ({"name": "a\x00"}, "/name"),
         ({"slug": "Not A Slug"}, "/slug"),
+        ({"time_zone": "Mars/Olympus"}, "/time_zone"),
         ({"account": ACCOUNT | {"email": "no address"}}, "/account/email"),
         ({"account": ACCOUNT | {"email": "a@example.com\nBcc: b@example.com"}}, "/account/email"),
         ({"account": ACCOUNT | {"password": "short"}}, "/account/password"),
