@@ -36,14 +36,15 @@ Done = Callable[[Exception | None], None]
 class Reporter:
     """Gathers reports while a batch is in flight or has only just gone, and sends them together.
 
-    The first report after a pause goes at once: sending each alone would cost a confirm a job.
+    After a pause a batch goes with the turn of the event loop in which its first report came: slots that never wait
+    make a hundred in one turn, and all but the first would have to wait for the confirm of the first.
     """
 
     def __init__(self, publisher: Publisher, *, worker: str, spacing_seconds: float = SPACING_SECONDS) -> None:
         self.worker = worker
         self._spacing_seconds = spacing_seconds
         self._next_at = 0.0
-        self._waking: asyncio.TimerHandle | None = None
+        self._waking: asyncio.Handle | None = None
         self._publisher = publisher
         self._gathered: deque[tuple[AttemptReport, Done]] = deque()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -66,7 +67,10 @@ class Reporter:
     def submit(self, report: AttemptReport, done: Done) -> None:
         """Send a report without waiting: `done` is called from the event loop, and must not raise."""
         self._gathered.append((report, done))
-        self._dispatch()
+        if len(self._gathered) >= MAX_BATCH:
+            self._dispatch()
+        elif self._waking is None:
+            self._waking = asyncio.get_running_loop().call_soon(self._wake)
 
     async def tell(self, kind: str, message: Contract, *, message_id: UUID | None = None) -> None:
         """Tell the ledger something that is no report; confirmed. Raises `Unavailable`.

@@ -80,6 +80,13 @@ async def test_a_report_goes_at_once_when_none_is_in_flight(publisher: FakePubli
     await waiting
 
 
+async def test_what_one_turn_of_the_loop_makes_goes_together(publisher: FakePublisher, reporter: Reporter) -> None:
+    waiting = await sent(reporter, 100)
+    assert publisher.sizes == [100]
+    publisher.landing[0].set_result(None)
+    await asyncio.gather(*waiting)
+
+
 async def test_what_gathers_meanwhile_goes_together_when_it_lands(publisher: FakePublisher, reporter: Reporter) -> None:
     first = await sent(reporter, 1)
     rest = await sent(reporter, 150)
