@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp import frame
 from pamqp.commands import Basic
@@ -13,6 +13,7 @@ from pamqp.header import ContentHeader
 from shared.messaging.frames import read_content_header, read_deliver
 
 AT = 7  # where a frame's payload begins
+on_a_slow_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 names = st.text("abc-._", max_size=120)
 some_text = st.none() | st.text("abc-.é", min_size=1, max_size=60)
@@ -32,6 +33,7 @@ properties = st.builds(
 )
 
 
+@on_a_slow_machine
 @given(properties, st.integers(0, 2**20))
 def test_a_content_header_is_what_pamqp_makes_of_it(sent: Basic.Properties, body_size: int) -> None:
     encoded = frame.marshal(ContentHeader(body_size=body_size, properties=sent), 1)
@@ -40,6 +42,7 @@ def test_a_content_header_is_what_pamqp_makes_of_it(sent: Basic.Properties, body
     assert (read.properties, read.body_size, read.class_id) == (by_pamqp.properties, body_size, by_pamqp.class_id)
 
 
+@on_a_slow_machine
 @given(names, st.integers(1, 2**63 - 1), st.booleans(), names, names)
 def test_a_deliver_is_what_was_sent(tag: str, number: int, is_redelivered: bool, exchange: str, key: str) -> None:
     encoded = frame.marshal(Basic.Deliver(tag, number, is_redelivered, exchange, key), 1)

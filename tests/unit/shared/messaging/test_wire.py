@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pamqp import body, commands, frame, header
 from pamqp.base import Frame
@@ -18,6 +18,7 @@ from pamqp.heartbeat import Heartbeat
 from shared.messaging.wire import DeliveryReader
 
 TAKEN, OTHER = 1, 2
+on_a_slow_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def delivery(channel: int, tag: int, *parts: bytes) -> list[bytes]:
@@ -66,6 +67,7 @@ def cut(sent: bytes, at: list[int]) -> Iterator[bytes]:
     return (sent[a:b] for a, b in pairwise([0, *sorted(place % len(sent) for place in at), len(sent)]))
 
 
+@on_a_slow_machine
 @given(st.lists(st.integers(0, 10_000), max_size=12))
 async def test_deliveries_are_whole_wherever_the_bytes_are_cut(places: list[int]) -> None:
     reader = DeliveryReader()
