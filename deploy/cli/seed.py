@@ -11,6 +11,7 @@ from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
 from deploy.local.catalogue.filling import Filled, FillingFailed, fill, pictures_ready
 from deploy.local.catalogue.goods import GOODS
+from deploy.local.catalogue.selling import DAYS, sell_history
 from deploy.local.home import Home
 from deploy.local.run_file import RunFile
 from deploy.local.steps import step, terminal
@@ -20,7 +21,7 @@ def seed(
     wait: Annotated[bool, typer.Option("--wait", help="Return once every picture is rendered, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give the running stack a catalogue: 48 products of three shops, with pictures, stock and some orders.
+    """Give the running stack a catalogue: 48 products of three shops, with pictures, stock and two months of orders.
 
     By the HTTP API alone, as vendors, admin and channel would. What is there stays as it is, so it can be run again
     at any time. `make up` does it after `souk up`.
@@ -30,22 +31,24 @@ def seed(
     if run is None:
         complain("Nothing runs in this clone; `souk up` starts it.", ExitCode.FAILED)
     try:
-        filled = asyncio.run(_seed(run, home, wait=wait))
+        filled, orders = asyncio.run(_seed(run, home, wait=wait))
     except FillingFailed as failed:
         complain(f"The catalogue is not complete: {failed}", ExitCode.FAILED)
     except (*EXPECTED, aiohttp.ClientError) as failed:
         complain(f"The catalogue is not complete: {failed}", ExitCode.FAILED)
     if as_json:
-        print_json({"products": len(filled.products), "added": filled.added})
+        print_json({"products": len(filled.products), "added": filled.added, "orders": orders})
     else:
-        out.print(f"{len(filled.products)} products at {run.gateway}, {filled.added} of them new.")
+        out.print(f"{len(filled.products)} products at {run.gateway}, {filled.added} of them new; {orders} orders.")
 
 
-async def _seed(run: RunFile, home: Home, *, wait: bool) -> Filled:
+async def _seed(run: RunFile, home: Home, *, wait: bool) -> tuple[Filled, int]:
     steps = terminal()
     with step(steps, f"Catalogue of {len(GOODS)} products"):
         filled = await fill(run, home.folder / "pictures")
+    with step(steps, f"Sales of {DAYS} days"):
+        orders = await sell_history(run, filled.products)
     if wait:
         with step(steps, "Renditions"):
             await pictures_ready(run)
-    return filled
+    return filled, orders

@@ -74,9 +74,9 @@ class _Selling:
         return True
 
     async def _has_come(self, rarest: ForSale, key: str) -> bool:
-        """Whether goods came in for the product that sells least, among its last hundred movements."""
+        """Whether goods came in after the first ones, among the last hundred movements of what sells least."""
         page = await self._gateway.get(f"/api/vendor/inventory/{rarest.product_id}/movements?limit=100", key)
-        return any(movement["kind"] == "receive" for movement in page["items"])
+        return any(each["kind"] == "receive" and each["version"] > 1 for each in page["items"])
 
     async def _place(self, number: int, order: PastOrder) -> None:
         async with self._slots:

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.accounts import seed
 from deploy.local.catalogue.filling import FillingFailed, fill, pictures_ready
 from deploy.local.catalogue.goods import GOODS, SALES
+from deploy.local.catalogue.selling import DAYS, sell_history
 from deploy.local.run_file import RunFile
 from services.catalog.gateway import open_app
 from services.catalog.settings import GatewaySettings
@@ -152,3 +153,20 @@ async def test_a_picture_that_failed_is_named(run: Run) -> None:
         await conn.execute("UPDATE catalog.images SET status = 'failed', failure = 'not a picture'")
     with pytest.raises(FillingFailed, match="failed: not a picture"):
         await pictures_ready(run.file)
+
+
+async def test_two_months_of_orders_are_placed_once_and_leave_stock_as_it_was(run: Run) -> None:
+    filled = await fill(run.file, run.paintings)
+    before = (await run.rows())[2]
+    made = await sell_history(run.file, filled.products)
+    assert made > DAYS
+    assert (await run.rows())[2] == before + made
+    assert await sell_history(run.file, filled.products) == 0
+    assert (await run.rows())[2] == before + made
+    async with open_pool(run.database.url("catalog"), name="tests") as pool, pool.acquire() as conn:
+        cancelled = await conn.fetchval("SELECT count(*) FROM catalog.orders WHERE cancelled_at IS NOT NULL")
+    assert 0 < cancelled < made / 4
+    sold_out = [
+        product for product in (await run.ask("GET", "/api/products?limit=48"))["items"] if not product["in_stock"]
+    ]
+    assert [product["sku"] for product in sold_out] == ["PL-THEATRE"]
