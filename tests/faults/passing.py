@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 import aiohttp
+import asyncpg
 
 from tests.eventually import eventually
 from tests.faults.stand import Stand
@@ -87,7 +88,9 @@ async def _is_done(stand: Stand, workload: Workload) -> None:
         conn = await stand.database()
         try:
             return bool(await conn.fetchval(DONE, offered.id) >= JOBS_OF_A_PRODUCT)
+        except asyncpg.PostgresConnectionError:  # the database has only just been killed
+            return False
         finally:
-            await conn.close()
+            await conn.close(timeout=5)
 
     await eventually(done, math.inf, every=0.1)
