@@ -31,7 +31,7 @@ from services.catalog.cache.responses import cached_reads
 from services.catalog.cache.routes import CacheRoutes
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.categories.routes import routes as category_routes
-from services.catalog.clients import Clients
+from services.catalog.clients import CLIENTS, Clients
 from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
 from services.catalog.images.routes import ImageRoutes
@@ -158,7 +158,8 @@ async def open_app(
             upstreams=upstreams,
         )
         view = open_view(settings, parts)
-        limits = _limits(settings, pool)
+        clients = Clients(settings.trusted_proxies)
+        limits = _limits(settings, pool, clients)
 
         app = new_app(
             middlewares=[
@@ -171,6 +172,7 @@ async def open_app(
         )
         app.on_response_prepare.append(tell_limits)
         app[SHORTCUT] = limited(cached_reads(caches), limits)
+        app[CLIENTS] = clients
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
@@ -203,7 +205,7 @@ async def _end(feeds: LiveFeeds, _: web.Application) -> None:
     feeds.close()
 
 
-def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
+def _limits(settings: GatewaySettings, pool: Pool, clients: Clients) -> Limits:
     quotas = {
         Cost.CACHED: settings.limit_cached_per_minute,
         Cost.READ: settings.limit_read_per_minute,
@@ -214,7 +216,7 @@ def _limits(settings: GatewaySettings, pool: Pool) -> Limits:
         Cost.AUTH: settings.limit_auth_per_minute,
     }
     policies = [Policy(cost, quota) for cost, quota in quotas.items()]
-    return Limits(policies, pool=pool, clients=Clients(settings.trusted_proxies))
+    return Limits(policies, pool=pool, clients=clients)
 
 
 def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:

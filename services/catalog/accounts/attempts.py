@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from shared.db.pool import Connection
@@ -121,15 +120,6 @@ class Browsers:
     def _proof(self, name: str, email: str) -> str:
         text = f"souk known browser\x00{name}\x00{email.lower()}"
         return hmac.digest(self.secret, _bytes(text), hashlib.sha256).hex()
-
-
-def network_of(address: str | None) -> str:
-    """Whom an address belongs to: of IPv6 the whole /64, which is what one subscriber has."""
-    try:
-        known = ip_address(address or "")
-    except ValueError:
-        return address or ""
-    return str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
 
 
 async def prune(conn: Connection) -> None:

@@ -6,9 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from services.catalog.access import SESSION_COOKIE
-from services.catalog.accounts.attempts import Attempt, Browsers, network_of
+from services.catalog.accounts.attempts import Attempt, Browsers
 from services.catalog.accounts.models import NewSession, Origin
 from services.catalog.accounts.sessions import SESSION_HOURS
+from services.catalog.clients import CLIENTS
 
 BROWSER_COOKIE: Final = "souk_browser"
 BROWSER_DAYS: Final = 180
@@ -25,7 +26,8 @@ class Cookies:
     def attempt(self, request: web.Request, email: str) -> Attempt:
         """A password tried at this address, from where the request comes."""
         mark = request.cookies.get(BROWSER_COOKIE, "")
-        return Attempt(email, network_of(request.remote), browser=self.browsers.known(mark, email))
+        network = request.app[CLIENTS].address_of(request)
+        return Attempt(email, network, browser=self.browsers.known(mark, email))
 
     def give(self, response: web.StreamResponse, session: NewSession) -> None:
         """Let the browser keep its session, and know it again when it is over."""
@@ -44,4 +46,4 @@ class Cookies:
 def origin_of(request: web.Request) -> Origin:
     """Where a session is begun: what can be shown of it on one line."""
     agent = "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())
-    return Origin(request.remote or "", agent[:MAX_USER_AGENT_CHARS])
+    return Origin(request.app[CLIENTS].address_of(request), agent[:MAX_USER_AGENT_CHARS])

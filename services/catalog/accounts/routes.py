@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import CALLER, actor_of
-from services.catalog.accounts.attempts import Attempt, network_of
+from services.catalog.accounts.attempts import Attempt
 from services.catalog.accounts.models import Scope
 from services.catalog.accounts.schemas import (
     ContactsQuery,
@@ -19,6 +19,7 @@ from services.catalog.accounts.schemas import (
 )
 from services.catalog.accounts.usecases import ApiKeys, Changes, Profiles
 from services.catalog.answers import NEVER_STORED, PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.clients import CLIENTS
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.versions import expected_version
 from shared.ids import TOP
@@ -53,7 +54,7 @@ class AccountRoutes:
         expected = expected_version(request)
         body = await read_body(request, ProfileChange)
         changes = Changes(body.name, body.email, body.new_password, body.current_password)
-        attempt = Attempt(str(request[IDENTITY].account_id), network_of(request.remote))
+        attempt = Attempt(str(request[IDENTITY].account_id), request.app[CLIENTS].address_of(request))
         account = await self.profiles.change(
             actor_of(request),
             changes,
