@@ -5,9 +5,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import aiohttp
 import asyncpg
@@ -77,7 +78,9 @@ class Stage:
             await conn.execute("TRUNCATE jobs.jobs, jobs.history, jobs.counters, jobs.inbox, jobs.probes")
 
     @asynccontextmanager
-    async def service(self, package: str, process: str) -> AsyncIterator[int]:
+    async def service(
+        self, package: str, *process: str, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> AsyncIterator[int]:
         """A process of an installation, ready when the block begins; yields its pid."""
         port = free_port()
         environment = {
@@ -87,8 +90,9 @@ class Stage:
             "SOUK_OPS_PORT": str(port),
             "SOUK_LOG_LEVEL": "error",
             "PATH": "/usr/bin:/bin",
+            **settings,
         }
-        child = await asyncio.create_subprocess_exec(sys.executable, "-m", package, process, env=environment)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", package, *process, env=environment)
         try:
             async with aiohttp.ClientSession() as http:
                 await eventually(lambda: answers_ready(f"http://127.0.0.1:{port}", http), 30)

@@ -1,0 +1,134 @@
+"""The midnight of a market: a report for each vendor over a day of orders, while other jobs go on being started."""
+
+import asyncio
+import secrets
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from deploy.local.catalogue.history import ForSale, history
+from deploy.local.ports import free_port
+from services.jobs.partitions import Partitions
+from services.jobs.parts import make_ledger
+from services.jobs.publishing import due_now
+from services.jobs.store import in_ledger
+from services.reporting import store
+from services.reporting.links import Links
+from services.reporting.models import SoldLine, Vendor
+from services.reporting.usecases import Reports
+from shared.clock import utc_now
+from shared.db.outbox import Outbox
+from shared.db.pool import Pool, connection, open_pool, transaction
+from shared.ids import new_id
+from tests.bench.figures import Figure
+from tests.bench.stage import Stage, some_jobs
+from tests.eventually import eventually
+
+VENDORS = 200
+PRODUCTS = 4000
+LINES = 100_000
+BATCH = 5000
+PROBES = 100
+PROBES_A_SECOND = 5
+PATIENCE_SECONDS = 600
+KEY = secrets.token_urlsafe(32)
+READY = "SELECT count(*) FROM reporting.reports WHERE state = 'ready'"
+
+
+async def measure(stage: Stage) -> list[Figure]:
+    """Reporting has heard the day's orders; the clock runs from the tick to the last report."""
+    async with open_pool(stage.database_urls["reporting"], name="bench") as pool:
+        await _hear(pool)
+        reporting = {"SOUK_REPORTING_KEY": KEY, "SOUK_HTTP_PORT": str(free_port())}
+        async with (
+            stage.service("services.jobs", "ledger"),
+            stage.service("services.reporting", settings=reporting) as pid,
+        ):
+            probing = asyncio.create_task(_waits(stage))
+            begun = time.monotonic()
+            midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            reports = Reports(
+                pool=pool, outbox=Outbox("reporting"), links=Links(KEY), zone=ZoneInfo("UTC"), clock=utc_now
+            )
+            asked = await reports.request_due("daily_sales", midnight)
+            await eventually(lambda: _are_ready(pool, asked), PATIENCE_SECONDS, every=0.2)
+            seconds = time.monotonic() - begun
+            peak_mib = _peak_kib(pid) / 1024
+            waits = await probing
+    p95 = quantiles(waits, n=20)[18]
+    what = f"midnight reports of {VENDORS} vendors, {LINES:,} order lines"
+    return [
+        Figure(f"{what}: until the last", f"{seconds:.1f} s", "-", seconds, 300, "s", is_most=True),
+        Figure(f"{what}: memory of reporting", f"{peak_mib:.0f} MiB", "-", peak_mib, 300, "MiB", is_most=True),
+        Figure(f"{what}: start of another job, p95", f"{p95 * 1000:.0f} ms", "-", p95 * 1000, 1000, "ms", is_most=True),
+    ]
+
+
+async def _hear(pool: Pool) -> None:
+    """A day of orders as reporting keeps them."""
+    vendors = [UUID(int=number) for number in range(1, VENDORS + 1)]
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    goods = [ForSale(new_id(), vendors[n % VENDORS], f"Product {n}", 500 + n, "EUR") for n in range(PRODUCTS)]
+    lines = [
+        SoldLine(
+            order_id,
+            number,
+            line.product.vendor_id,
+            line.product.product_id,
+            line.product.title,
+            line.quantity,
+            line.product.price_minor,
+            line.product.currency,
+            order.placed_at,
+        )
+        for order in history(goods, first=yesterday, last=yesterday, orders_a_day=LINES, seed=1)
+        for order_id in [new_id()]
+        for number, line in enumerate(order.lines, start=1)
+    ][:LINES]
+    async with transaction(pool) as conn:
+        for vendor_id in vendors:
+            await store.keep_vendor(conn, Vendor(vendor_id, f"Vendor {vendor_id.int}", None), told_at=utc_now())
+        for first in range(0, len(lines), BATCH):
+            await store.add_lines(conn, lines[first : first + BATCH])
+
+
+async def _are_ready(pool: Pool, count: int) -> bool:
+    async with connection(pool) as conn:
+        ready: int = await conn.fetchval(READY)
+    return ready >= count
+
+
+async def _waits(stage: Stage) -> list[float]:
+    """How long jobs of another type wait between publish and start meanwhile, in seconds."""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.workers", "timed", stage.amqp_url, str(PROBES)),
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**20,
+    )
+    assert worker.stdout is not None
+    try:
+        await worker.stdout.readline()
+        ledger, publisher, jobs = make_ledger(), stage.publisher, some_jobs(PROBES)
+        await Partitions(stage.jobs_pool, utc_now).ensure_for([jobs[0].id])
+        await in_ledger(stage.jobs_pool, lambda conn: ledger.insert(conn, jobs, claim_seconds=600))
+        for job in jobs:
+            due = due_now(job)
+            due.payload["params"] = {"at": str(time.time())}
+            await publisher.publish([due])
+            await asyncio.sleep(1 / PROBES_A_SECOND)
+        await worker.stdout.readline()  # the first delivery
+        waits = [float(word) for word in (await worker.stdout.readline()).split()]
+        await worker.wait()
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+    return waits
+
+
+def _peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
