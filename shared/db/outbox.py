@@ -98,13 +98,13 @@ class Outbox:
     ) -> tuple[UUID, ...]:
         """Write events into the caller's transaction; returns their ids.
 
-        `identifier` is given for a single event whose id is derived, so that writing it twice fails the second time.
+        `identifier` is given where the first event's id is derived, so that writing it twice fails the second time.
         They belong to the trace of what is going on, unless `traceparent` names another.
         """
         if not events:
             return ()
         at, trace = utc_now(), traceparent or tracing.cause_of(events[0].type)
-        ids = tuple(identifier or new_id() for _ in events)
+        ids = (identifier or new_id(), *(new_id() for _ in events[1:]))
         bodies = [
             wrap(
                 event,

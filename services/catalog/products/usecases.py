@@ -107,19 +107,21 @@ class Products:
 
     async def _tell_of_new(self, conn: Connection, new: NewProduct, offer: Offer, *, vendor_name: str) -> None:
         """The events of a new product, and the picture rows that wait for an answer to theirs."""
+        submitted: list[Event] = []
         if offer.submit:
-            submitted = ProductSubmitted(
-                vendor_id=new.vendor_id,
-                product_id=new.id,
-                version=1,
-                sku=new.sku,
-                title=new.title,
-                vendor_name=vendor_name,
-                price=new.price,
-                pictures=len(offer.pictures),
-                description_chars=len(new.description),
+            submitted.append(
+                ProductSubmitted(
+                    vendor_id=new.vendor_id,
+                    product_id=new.id,
+                    version=1,
+                    sku=new.sku,
+                    title=new.title,
+                    vendor_name=vendor_name,
+                    price=new.price,
+                    pictures=len(offer.pictures),
+                    description_chars=len(new.description),
+                )
             )
-            await self.outbox.add(conn, submitted, identifier=submission_event_id(new.id, 1))
         pictures = [
             NewPicture(new_id(), new.id, position, given.alt, given.url)
             for position, given in enumerate(offer.pictures)
@@ -136,10 +138,10 @@ class Products:
                     cause=MovementKind.RECEIVE.value,
                 )
             )
-        if facts:
-            ids = await self.outbox.add(conn, *facts)
-            if pictures:
-                await images.insert(conn, pictures, ids[: len(pictures)])
+        first_id = submission_event_id(new.id, 1) if submitted else None
+        ids = await self.outbox.add(conn, *submitted, *facts, identifier=first_id)
+        if pictures:
+            await images.insert(conn, pictures, ids[len(submitted) : len(submitted) + len(pictures)])
 
     async def change(self, actor: Actor, product_id: UUID, changes: Changes, *, version: int) -> Product:
         """Change what is given if the product is still at `version`.
@@ -185,8 +187,7 @@ class Products:
                 description_chars=len(product.description),
             )
             event_id = submission_event_id(product.id, product.submissions)
-            await self.outbox.add(conn, submitted, identifier=event_id)
-            await self.outbox.add(conn, product.changed())
+            await self.outbox.add(conn, submitted, product.changed(), identifier=event_id)
             return product
 
     async def withdraw(self, actor: Actor, product_id: UUID) -> Product:
