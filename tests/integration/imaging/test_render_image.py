@@ -117,7 +117,7 @@ class FailingBlobs(Blobs):
     async def get(self, key: str) -> bytes:
         return await self._real.get(key)
 
-    async def put(self, key: str, content: bytes, content_type: str | None = None) -> None:
+    async def put(self, key: str, content: bytes | Path, content_type: str | None = None) -> None:
         if not self._left:
             raise Unavailable("The object store is full.")
         self._left -= 1
