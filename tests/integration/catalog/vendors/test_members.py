@@ -1,13 +1,16 @@
 """Who acts for a vendor: let in and out by its owners, over HTTP."""
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
+from services.catalog.access import ACCESS
 from shared.db.pool import Pool
+from shared.web.identity import Role
 from tests.integration.catalog.accounts.browser import browser, sign_in
 from tests.integration.catalog.conftest import Client, Gateway
 from tests.integration.catalog.told import audited, outbox
@@ -170,3 +173,17 @@ async def test_what_does_not_fit_is_pointed_at(vendor: Client, body: dict[str, s
     async with vendor.post(MEMBERS, json=body) as response:
         assert response.status == 422
         assert [error["pointer"] for error in (await response.json())["errors"]] == [pointer]
+
+
+async def test_with_a_one_time_password_one_can_only_choose_another(gateway: Gateway, vendor: Client) -> None:
+    member = await add(vendor)
+    async with browser(gateway.url) as ben:
+        ben.headers.update(await sign_in(ben, member["email"], member["one_time_password"]))
+        for (method, path), access in ACCESS.items():
+            if access.is_public or access.is_first_step or Role.VENDOR not in access.roles:
+                continue
+            address = re.sub(r"\{[a-z_]+\}", member["id"], path)
+            async with ben.request(method, address, allow_redirects=False) as response:
+                assert response.status == 403, f"{method} {path}"
+        async with ben.get("/api/me") as response:
+            assert response.status == 200
