@@ -210,7 +210,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         # pages: signing in and out
         ("GET", "/login"): PUBLIC,
         ("POST", "/login"): PUBLIC,
-        ("POST", "/logout"): SIGNED_IN,
+        ("POST", "/logout"): FIRST_STEP,
         # pages: a vendor's
         ("GET", "/vendor"): VENDOR,
         ("GET", "/vendor/products"): VENDOR,
