@@ -11,11 +11,14 @@ from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestHandler
 
+from shared.log import get_logger
 from shared.web.compression import compression_middleware
 from shared.web.methods import options_middleware
 from shared.web.problems import problem, problem_for_http, problem_middleware
 from shared.web.receiving import ReceiveLimits, Receiving, receiving
 from shared.web.requests import request_middleware
+
+log = get_logger(__name__)
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 SERVER_NAME: Final = "souk"
@@ -106,6 +109,8 @@ class _ProblemHandler(RequestHandler):
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has already begun")
+        if status >= 500:  # outside of all middlewares: nobody else has told of it
+            log.error("server_bug", exc_info=exc)
         detail = "The request is not HTTP as this server reads it." if status < 500 else "An unexpected error."
         code = "bad_request" if status < 500 else "internal"
         response = problem(status, detail, code=code, request_id=None, headers={"Server": SERVER_NAME})
