@@ -18,6 +18,8 @@ log = get_logger(__name__)
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9_.\-]{8,100}")
 
+LIVE_FEED: Final = "text/event-stream"
+"""An answer that lasts as long as somebody listens says nothing of how quick answers are."""
 SECONDS = Histogram(
     "souk_http_request_seconds",
     "How long requests took, by method, route and status.",
@@ -56,7 +58,8 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
         if not response.prepared:
             response.headers[REQUEST_ID_HEADER] = request_id
             response.headers.update(tracing.answer_headers())
-        SECONDS.labels(request.method, route, response.status).observe(seconds)
+        if response.content_type != LIVE_FEED:
+            SECONDS.labels(request.method, route, response.status).observe(seconds)
         _note(span, request, route, response.status)
         log.info(
             "request",

@@ -15,7 +15,7 @@ from shared.web.bodies import Body, pointed
 
 B = TypeVar("B", bound=Body)
 
-_AMOUNT: Final = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:[.,](\d{1,3}))?")
+_AMOUNT: Final = re.compile(r"(\d{1,12}|\d{1,3}(?:,\d{3}){1,3})(?:[.,](\d{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,13 @@ SHELVES: Final = """
     ORDER BY c.position
 """
 SUGGESTIONS: Final = """
-    -- Products on sale whose title has these letters: first those that begin with them.
-    SELECT p.title, p.slug, p.price_minor, p.currency
-    FROM catalog.products p JOIN catalog.vendors v ON v.id = p.vendor_id
-    WHERE p.status = 'approved' AND v.status = 'active' AND p.title ILIKE '%' || $1 || '%'
-    ORDER BY p.title ILIKE $1 || '%' DESC, p.id DESC LIMIT $2
+    -- Of some products on sale whose title has these letters: first those that begin with them.
+    SELECT title, slug, price_minor, currency FROM (
+        SELECT p.title, p.slug, p.price_minor, p.currency
+        FROM catalog.products p JOIN catalog.vendors v ON v.id = p.vendor_id
+        WHERE p.status = 'approved' AND v.status = 'active' AND p.title ILIKE '%' || $1 || '%' LIMIT 200
+    ) found
+    ORDER BY title ILIKE $1 || '%' DESC, title LIMIT $2
 """
 STATUS_COUNTS: Final = """
     -- How many products a vendor has in each status.

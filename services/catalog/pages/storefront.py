@@ -36,7 +36,8 @@ A_PAGE: Final = 48
 ON_HOME: Final = 12
 BESIDE: Final = 6
 SUGGESTED: Final = 8
-FEWEST_LETTERS: Final = 2
+FEWEST_LETTERS: Final = 3
+"""An index of trigrams finds no fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

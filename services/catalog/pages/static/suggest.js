@@ -46,7 +46,7 @@ export function suggest(field) {
     asked?.abort();
     asked = new AbortController();
     const text = field.value.trim();
-    if (text.length < 2) return show([]);
+    if (text.length < 3) return show([]); // fewer find too much
     try {
       const answer = await fetch(`${field.dataset.suggest}?q=${encodeURIComponent(text)}`, { signal: asked.signal });
       if (answer.ok && document.activeElement === field) show((await answer.json()).items);

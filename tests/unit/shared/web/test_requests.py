@@ -25,6 +25,13 @@ async def _broken(_: web.Request) -> web.Response:
     raise RuntimeError("a bug")
 
 
+async def _followed(request: web.Request) -> web.StreamResponse:
+    feed = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await feed.prepare(request)
+    await feed.write(b": so long\n\n")
+    return feed
+
+
 @pytest.fixture
 async def site() -> AsyncIterator[str]:
     """An application with the edge that every service has."""
@@ -32,6 +39,7 @@ async def site() -> AsyncIterator[str]:
     app.router.add_get("/told", _told)
     app.router.add_get("/elsewhere", _elsewhere)
     app.router.add_get("/broken", _broken)
+    app.router.add_get("/followed", _followed)
     async with serving(app, host="127.0.0.1", port=0) as port:
         yield f"http://127.0.0.1:{port}"
 
@@ -70,3 +78,10 @@ async def test_each_request_writes_one_line_and_counts_once(
     [line] = [line for line in lines if line["event"] == "request"]
     assert (line["path"], line["status"]) == (path, status)
     assert REGISTRY.get_sample_value("souk_http_request_seconds_count", labels) == before + 1
+
+
+async def test_a_feed_that_lasts_is_no_slow_answer(site: str, http: ClientSession) -> None:
+    labels = {"method": "GET", "route": "/followed", "status": "200"}
+    async with http.get(f"{site}/followed") as answer:
+        assert await answer.text() == ": so long\n\n"
+    assert REGISTRY.get_sample_value("souk_http_request_seconds_count", labels) is None
