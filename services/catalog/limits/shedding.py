@@ -32,7 +32,7 @@ PATIENCE_SECONDS: Final[Mapping[Rank, float]] = MappingProxyType(
 )
 """So far behind, in seconds, a rank is refused."""
 SHED: Final = Counter("souk_shed_total", "Requests refused because the gateway had fallen behind, by rank.", ["rank"])
-_ADMIN_ROUTES: Final = ("/api/admin/", "/internal/")
+_ADMIN_ROUTES: Final = ("/api/admin/", "/admin", "/internal/")
 _RANKS: Final = {Cost.REPORT: Rank.REPORT, Cost.SEARCH: Rank.SEARCH, Cost.READ: Rank.READ}
 
 
