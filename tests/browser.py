@@ -5,12 +5,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    async_playwright,
+    expect,
+)
 
 from deploy import setup
 from tests.servers import is_ci
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 CALM = ["--no-sandbox", "--disable-dev-shm-usage", "--force-prefers-reduced-motion"]
 """Tests run as root, too, where Chromium has no sandbox; they open our own pages only."""
 
@@ -37,7 +47,7 @@ class Troubles:
             self.found.append(f"{response.status}: {response.request.method} {response.url}")
 
     def _failed(self, request: Request) -> None:
-        if not request.url.partition("?")[0].endswith("/stream"):  # a feed ends with its page
+        if request.failure != "net::ERR_ABORTED":  # the page was left while it loaded, or a feed ended with it
             self.found.append(f"{request.failure}: {request.url}")
 
 
@@ -86,7 +96,7 @@ async def new_page(
         yield page, troubles
     finally:
         await context.close()
-    assert troubles.found == []
+    assert not troubles.found, "\n".join(troubles.found)
 
 
 async def sign_in(page: Page, email: str, password: str) -> None:
