@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -13,14 +14,18 @@ from services.catalog.cache.models import CacheCounts
 
 
 class CacheFigures(Collector):
-    """What each cache did since this gateway started, and what it holds."""
+    """What each cache did since its gateway started, and what it holds; the sum, where a process has several gateways."""
 
-    def __init__(self, caches: Caches) -> None:
-        self._caches = caches
+    def __init__(self) -> None:
+        self.told: list[Caches] = []
 
     def collect(self) -> Iterable[Metric]:
         """The four families, with the caches' present counts."""
-        yield from _families(self._caches.counted())
+        sums: dict[str, CacheCounts] = {}
+        for caches in self.told:
+            for name, counts in caches.counted().items():
+                sums[name] = sums.get(name, CacheCounts()) + counts
+        yield from _families(sums)
 
     def describe(self) -> Iterable[Metric]:
         """The same without values."""
@@ -48,12 +53,19 @@ def _families(caches: Mapping[str, CacheCounts]) -> Iterator[Metric]:
     yield from (reads, dropped, entries, room)
 
 
+_FIGURES: Final = CacheFigures()
+"""One, as the registry is: it takes no family twice."""
+
+
 @contextmanager
 def told(caches: Caches) -> Iterator[None]:
     """Tell of these caches while the block runs."""
-    figures = CacheFigures(caches)
-    REGISTRY.register(figures)
+    if not _FIGURES.told:
+        REGISTRY.register(_FIGURES)
+    _FIGURES.told.append(caches)
     try:
         yield
     finally:
-        REGISTRY.unregister(figures)
+        _FIGURES.told.remove(caches)
+        if not _FIGURES.told:
+            REGISTRY.unregister(_FIGURES)

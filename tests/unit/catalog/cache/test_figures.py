@@ -35,3 +35,12 @@ async def test_what_the_caches_did_and_hold_is_told_while_they_are_there() -> No
         caches.clean("clear")
         assert product("souk_cache_entries") == 0
     assert product("souk_cache_entries") is None
+
+
+async def test_two_gateways_of_one_process_are_told_as_their_sum() -> None:
+    first, second = Caches(are_current=are_current), Caches(are_current=are_current)
+    with told(first), told(second):
+        for caches in (first, second):
+            await caches.product.read("a", partial(loaded, b"body"))
+        assert product("souk_cache_entries") == 2
+    assert product("souk_cache_entries") is None
