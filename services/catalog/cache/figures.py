@@ -14,7 +14,7 @@ from services.catalog.cache.models import CacheCounts
 
 
 class CacheFigures(Collector):
-    """What each cache did since its gateway started, and what it holds; the sum, where a process has several gateways."""
+    """What each cache did since its gateway started, and holds; the sum, where a process has several gateways."""
 
     def __init__(self) -> None:
         self.told: list[Caches] = []
