@@ -33,16 +33,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("up", rich_help_panel=HERE)(stack.up)
-app.command("down", rich_help_panel=HERE)(stack.down)
-app.command("demo", rich_help_panel=HERE)(demo.demo)
-app.command("seed", rich_help_panel=HERE)(seed.seed)
+app.command("up", rich_help_panel=HERE, epilog="Example: souk up --detach --replicas imaging=2")(stack.up)
+app.command("down", rich_help_panel=HERE, epilog="Example: souk down")(stack.down)
+app.command("demo", rich_help_panel=HERE, epilog="Example: souk demo --hold")(demo.demo)
+app.command("seed", rich_help_panel=HERE, epilog="Example: souk seed --wait")(seed.seed)
 app.command(
     "bench",
     rich_help_panel=HERE,
+    epilog="Example: souk bench",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(benchmarks.bench)
-app.command("status", rich_help_panel=STEER)(status.status)
+app.command("status", rich_help_panel=STEER, epilog="Example: souk status --json | jq .health.score")(status.status)
 jobs.group.add_typer(dead.group, name="dead")
 app.add_typer(jobs.group, name="jobs", rich_help_panel=STEER)
 app.add_typer(schedules.group, name="schedule", rich_help_panel=STEER)

@@ -245,9 +245,15 @@ def workers(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         return print_json_lines(found)
     print_table(
-        {"worker": "", "version": "", "heard of": "", "in hand": "right", "reads": ""},
+        {"worker": "", "version": "", "heard of": "", "reads": "", "in hand": ""},
         (
-            (each["worker"], each["version"], clock_time(each["seen_at"]), len(each["held"]), ", ".join(each["types"]))
+            (
+                each["worker"],
+                each["version"],
+                clock_time(each["seen_at"]),
+                ", ".join(each["types"]),
+                ", ".join(each["held"]) or "nothing",
+            )
             for each in found
         ),
     )
@@ -284,7 +290,7 @@ def types(ctx: typer.Context, as_json: AsJson = False) -> None:
             (
                 each["type"],
                 each["active_workers"],
-                duration((each["oldest_waiting_seconds"] or 0) * 1000),
+                _waiting(each["oldest_waiting_seconds"]),
                 f"since {clock_time(each['paused_since'])} by {each['paused_by']}" if each["paused_since"] else "",
             )
             for each in found
@@ -306,6 +312,11 @@ def _row(job: Json) -> Iterable[object]:
         clock_time(job["created_at"]),
         error_text(job["error"]),
     )
+
+
+def _waiting(seconds: float | None) -> str:
+    """Nothing where no job waits."""
+    return duration(seconds * 1000) if seconds else ""
 
 
 def _print_job(job: Json) -> None:

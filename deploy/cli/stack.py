@@ -101,7 +101,7 @@ def print_run(run: RunFile) -> None:
     people = [("Admin", run.accounts.admin), ("Operator", run.accounts.ops)]
     people += [(f"Vendor {number}", each) for number, each in enumerate(run.accounts.vendors, 1)]
     rows += [(who, f"{account.email} / {account.password}") for who, account in people]
-    rows.append(("API keys", "in .souk/run.json"))
+    rows.append(("API keys", f"in {Home(command_settings().home).run_file}"))
     table = Table.grid(padding=(0, 2))
     for name, value in rows:
         table.add_row(Text(f"  {name}", style="bold"), Text(value))

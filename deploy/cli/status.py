@@ -54,8 +54,6 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
     Of the one-machine stack every process is asked; of an installation elsewhere (--gateway) its gateway is. Exits 1
     when a process is not ready or the health is less than good, 3 when nothing runs or answers.
-
-    Example: souk status --json | jq .health.score
     """
     asked = ctx.find_root().obj or Asked()
     settings = command_settings()

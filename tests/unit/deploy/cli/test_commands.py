@@ -65,11 +65,11 @@ def test_every_command_says_what_it_does_and_answers_in_json(name: str, souk: So
         assert "--json" in told
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in COMMANDS if name.startswith(("jobs", "schedule", "cache", "config"))]
-)
-def test_every_command_that_steers_shows_an_example(name: str) -> None:
-    assert (COMMANDS[name].epilog or "").startswith("Example: souk ")
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(name: str) -> None:
+    told = COMMANDS[name].epilog or ""
+    assert told.startswith("Example: ")
+    assert f"souk {name}" in told
 
 
 def test_a_list_is_a_line_of_json_per_item_from_all_its_pages(gateway: FakeGateway, souk: Souk) -> None:
@@ -258,3 +258,11 @@ def test_an_account_that_cannot_be_is_wrong_usage_and_shows_no_password(souk: So
     result = souk(*arguments, given="hunter2\n")
     assert result.exit_code == ExitCode.USAGE
     assert "hunter2" not in result.output
+
+
+def test_workers_are_listed_with_the_jobs_in_their_hands(gateway: FakeGateway, souk: Souk) -> None:
+    worker = {"worker": "notifier@a:7", "version": "0.1.0", "types": ["send-email"], "seen_at": "2026-01-31T12:00:00Z"}
+    gateway.say("GET /api/admin/workers", {"items": [worker | {"held": [JOB["id"]]}, worker | {"held": []}]})
+    [_, busy, idle] = souk.ok("jobs", "workers").splitlines()
+    assert busy.split()[-2:] == ["send-email", JOB["id"]]
+    assert idle.split()[-2:] == ["send-email", "nothing"]
