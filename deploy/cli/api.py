@@ -77,6 +77,8 @@ def place_of(asked: Asked, settings: CommandSettings) -> Place | None:
     gateway = asked.gateway or settings.gateway_url or (run.gateway if run else None)
     if gateway is None:
         return None
+    if not gateway.startswith(("http://", "https://")):
+        complain(f"--gateway {gateway}: an address begins with http:// or https://.", ExitCode.USAGE)
     key = _key_in(asked.key_file) if asked.key_file else None
     if key is None and settings.api_key is not None:
         key = settings.api_key.get_secret_value()

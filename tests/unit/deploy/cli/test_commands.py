@@ -119,6 +119,12 @@ def test_a_gateway_that_is_away_is_said_with_what_to_do(souk: Souk) -> None:
     assert result.stderr.startswith("http://127.0.0.1:9 does not answer (nothing listens there): ")
 
 
+def test_what_is_no_address_of_a_gateway_is_wrong_usage(souk: Souk) -> None:
+    result = souk("--gateway", "souk.example.com", "jobs", "stats")
+    assert result.exit_code == ExitCode.USAGE
+    assert "begins with http:// or https://" in result.stderr
+
+
 def test_without_a_stack_it_is_said_how_to_get_one(souk: Souk) -> None:
     del souk.environment["SOUK_GATEWAY_URL"]
     for command in (("jobs", "stats"), ("status",)):
