@@ -52,7 +52,7 @@ class Memory:
         found: dict[str, str] = {}
         for (name, _), samples in sorted(self.lives.items(), key=lambda life: len(life[1])):
             lasted = samples[-1][0] - samples[0][0]
-            grown = slope([each for each in samples if each[0] - samples[0][0] > lasted / 2]) * 60 / MIB
+            grown = slope([each for each in samples if each[0] - samples[0][0] >= lasted / 2]) * 60 / MIB
             said = f"{grown:+.2f} MiB a minute over minutes {lasted / 120:.1f} to {lasted / 60:.1f} of a life"
             found[name] = said if lasted >= SHORTEST_LIFE_SECONDS else "lived under a minute"
         return found
