@@ -52,16 +52,21 @@ SAVE: Final = """
               error_class, error_message)
     WHERE j.id = n.id
 """
+HOLD: Final = """
+    -- The rows that `COMPLETE` changes, held in the order every writer locks them. In a statement of its own: locked in
+    -- that one, a row that somebody had just changed sent PostgreSQL 18.6 into a segmentation fault.
+    SELECT FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+"""
 COMPLETE: Final = """
-    -- Record reports of nothing but completed attempts, one a job: what `LOCK`, `after_report`, `SAVE` and
-    -- `ADD_HISTORY` do to such a batch, in one statement. Nearly all reports are of this kind, and most of what the
-    -- steps cost is the way there and back. Returns what to count, and each job of a schedule by itself.
+    -- Record reports of nothing but completed attempts, one a job, once `HOLD` has their rows: what `after_report`,
+    -- `SAVE` and `ADD_HISTORY` do to such a batch, in one statement. Nearly all reports are of this kind, and most of
+    -- what the steps cost is the way there and back. Returns what to count, and each job of a schedule by itself.
     WITH reported AS MATERIALIZED (
         SELECT * FROM json_to_recordset($1::text::json)
             AS r(job_id uuid, attempt int, fence int, worker text, started_at timestamptz, run_ms int, result jsonb)
     ), known AS MATERIALIZED (
         SELECT id, type, state, cause, cause_type FROM jobs.jobs
-        WHERE id = ANY (ARRAY(SELECT job_id FROM reported)) ORDER BY id FOR UPDATE
+        WHERE id = ANY (ARRAY(SELECT job_id FROM reported))
     ), completed AS (
         UPDATE jobs.jobs j SET
             state = 'completed', attempt = greatest(j.attempt, r.attempt),
@@ -326,6 +331,7 @@ class Ledger:
 
         Unknown jobs are left out: they were pruned, and their tombstones keep them from coming back.
         """
+        await conn.execute(HOLD, [report.job_id for report in reports])
         rows = await conn.fetch(COMPLETE, REPORTS.dump_json(reports, exclude_none=True).decode(), now, tell_cause_type)
         deltas = CounterDeltas()
         for row in rows:
