@@ -152,7 +152,7 @@ def ensure_environment(wanted: str) -> None:
         STAMP.unlink(missing_ok=True)
         pip = (PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
         with tempfile.TemporaryDirectory(dir=VENV) as scratch:  # pip leaves its own behind on Ctrl-C
-            # The lock file is whole, so nothing is left to resolve; older pips, asked to, find extras "not pinned" there.
+            # The lock file is whole: nothing is left to resolve, and older pips would find extras "not pinned" in it.
             whole = ("--no-deps", "--require-hashes", "-r", locks[wanted])
             run(*pip, "install", *whole, env={"TMPDIR": scratch})
         STAMP.write_text(json.dumps({"home": home, "locks": {**installed, **digests}}))
