@@ -49,6 +49,8 @@ read, so alert on absence too. The rules are in [`deploy/alerts.yaml`](../deploy
 | `souk_cache_entries{cache}` | each gateway | what a cache holds |
 | `souk_cache_max_entries{cache}` | each gateway | what it may hold |
 | `souk_http_request_seconds{method,route,status}` | who has an API | how long requests took |
+| `souk_live_feeds` | each gateway | live feeds that are open |
+| `souk_live_feeds_cut_off_total` | each gateway | live feeds ended because their client did not keep up |
 | `souk_event_loop_lag_seconds` | each process | how late tasks are woken |
 | `souk_build_info{version}` | each process | the version that runs |
 """
