@@ -187,10 +187,12 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/vendor/reports"): _VENDOR_REPORTS,
         ("GET", "/api/vendor/reports/{id}"): _VENDOR_REPORTS,
         ("GET", "/api/vendor/reports/{id}/file"): _VENDOR_REPORTS,
+        ("POST", "/api/vendor/reports/{id}/cancel"): _VENDOR_REPORTS,
         ("GET", "/api/admin/reports"): _ADMIN_REPORTS,
         ("POST", "/api/admin/reports"): _ADMIN_REPORTS,
         ("GET", "/api/admin/reports/{id}"): _ADMIN_REPORTS,
         ("GET", "/api/admin/reports/{id}/file"): _ADMIN_REPORTS,
+        ("POST", "/api/admin/reports/{id}/cancel"): _ADMIN_REPORTS,
         ("GET", "/r/{id}/{token}"): _REPORT_LINK,
         # schedules
         ("GET", "/api/admin/schedules"): _SCHEDULES_READ,

@@ -44,11 +44,12 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(
             announcing(pool, broker, relay, schema="reporting", topology=topology, seconds=settings.announce_seconds)
         )
-        counting = Counting(pool=pool, inbox=Inbox("reporting"))
+        outbox = Outbox("reporting")
+        counting = Counting(pool=pool, inbox=Inbox("reporting"), outbox=outbox)
         key = settings.reporting_key.get_secret_value()
         reports = Reports(
             pool=pool,
-            outbox=Outbox("reporting"),
+            outbox=outbox,
             links=Links(key),
             zone=ZoneInfo(settings.time_zone),
             clock=utc_now,

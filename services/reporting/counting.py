@@ -6,12 +6,12 @@ from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.reporting import store
+from services.reporting import store, telling
 from services.reporting.models import Fact, FactKind, SoldLine, ToldProduct, Vendor
 from shared.contracts import events
 from shared.contracts.envelope import Envelope
 from shared.contracts.jobs import GenerateReport
-from shared.db.outbox import Inbox
+from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Connection, Pool, transaction
 from shared.messaging.reader import Received
 
@@ -24,6 +24,7 @@ class Counting:
 
     pool: Pool
     inbox: Inbox
+    outbox: Outbox
 
     async def record(self, received: Sequence[Received]) -> None:
         """Count what has arrived, and re-open the reports it belongs in, in one transaction.
@@ -94,7 +95,9 @@ class Counting:
         except ValueError:  # the target of a scheduled one is the schedule's entry
             return
         error = f"{event.error_class}: {event.error_message}"
-        await store.mark_failed(conn, report_id, request_id=event.cause_id, error=error)
+        failed = await store.mark_failed(conn, report_id, request_id=event.cause_id, error=error)
+        if failed is not None:
+            await self.outbox.add(conn, telling.failed(failed))
 
 
 def _fact(envelope: Envelope, kind: FactKind, event: OfProduct, *, label: str = "") -> Fact:

@@ -15,8 +15,14 @@ class ReportNotReady(Conflict):
     code = "report_not_ready"
 
 
+class ReportNotPending(Conflict):
+    """The report is finished; there is nothing to cancel."""
+
+    code = "report_not_pending"
+
+
 class BadPeriod(InvalidInput):
-    """The period is turned around, too long, or lies in the future."""
+    """The period is turned around, too long, too early, or lies in the future."""
 
     code = "bad_period"
 

@@ -16,6 +16,8 @@ VendorReportType = Literal["daily_sales", "vendor_performance", "catalog_quality
 """The reports a vendor can ask for; `daily_metrics` is about the whole marketplace."""
 SHORT_CHARS: Final = 120
 """A description below this tells a buyer little: about two lines on a phone."""
+EARLIEST: Final = date(2000, 1, 1)
+"""Nothing was sold before; a period can't begin earlier."""
 TREND_DAYS: Final = 30
 """How many days, up to the last of its period, the trend of `vendor_performance` goes back."""
 
@@ -27,7 +29,9 @@ class ReportState(StrEnum):
     """Asked for; a job will build it. Figures of an earlier building may still be there."""
     READY = "ready"
     FAILED = "failed"
-    """Its job failed for good; asking again tries again."""
+    """Its job failed for good, or nothing happened in its period; asking again tries again."""
+    CANCELLED = "cancelled"
+    """Nobody waits for it any more, and it has no figures; asking again has it built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +368,7 @@ class Report:
     `round` counts how often it was asked for; `is_due` is one that nobody asked for, its day was over. `figures_at` is
     when the figures were taken; they stay readable while a newer building is pending. `changes` counts what happened
     late on its days, `is_revised` says that figures were replaced because of it. `request_id` is the event that asked
-    last, `job_id` the job that built last.
+    last, `job_id` the job that built last. `progress` is the share that is done, 0 to 1, while it is being built.
     """
 
     id: UUID
@@ -383,3 +387,4 @@ class Report:
     is_revised: bool = False
     is_due: bool = False
     vendor_name: str = ""
+    progress: float | None = None

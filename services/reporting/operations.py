@@ -45,6 +45,14 @@ def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
             answers={200: Answer(ReportItem, "The report.")},
         ),
         Operation(
+            route=f"POST {at}/{{id}}/cancel",
+            id=f"cancel{who}Report",
+            summary="Cancel a report that is being made",
+            description="What has figures of an earlier time goes on showing them.",
+            answers={200: Answer(ReportItem, "The report; `cancelled`, or `ready` with the figures it had.")},
+            errors=(409,),
+        ),
+        Operation(
             route=f"GET {at}/{{id}}/file",
             id=f"read{who}ReportFile",
             summary="Read a report as a file",

@@ -45,6 +45,7 @@ def new_api(reports: Reports, pages: Pages, *, key: str) -> web.Application:
         app.router.add_get(path, list_reports)
         app.router.add_get(f"{path}/{{id}}", show_report)
         app.router.add_get(f"{path}/{{id}}/file", show_file)
+        app.router.add_post(f"{path}/{{id}}/cancel", cancel_report)
     app.router.add_get(f"{LINKS}/{{id}}/{{token}}", show_linked)
     return app
 
@@ -80,6 +81,15 @@ async def list_reports(request: web.Request) -> web.Response:
 async def show_report(request: web.Request) -> web.Response:
     """One report with its figures."""
     report = await _found(request)
+    return _json(ReportItem.of(report).model_dump(mode="json"))
+
+
+async def cancel_report(request: web.Request) -> web.Response:
+    """Nobody waits for a report any more: who may ask for one may take that back."""
+    vendor_id = _scope(request)
+    if vendor_id is None:
+        require(request, Role.ADMIN)
+    report = await request.app[REPORTS].cancel(_id(request), vendor_id=vendor_id)
     return _json(ReportItem.of(report).model_dump(mode="json"))
 
 

@@ -73,6 +73,7 @@ class ReportInList(BaseModel):
     is_due: bool
     is_revised: bool
     vendor_name: str
+    progress: float | None
 
 
 class ReportItem(ReportInList):
@@ -97,5 +98,6 @@ class ReportItem(ReportInList):
             is_due=report.is_due,
             is_revised=report.is_revised,
             vendor_name=report.vendor_name,
+            progress=report.progress,
             figures=report.figures,
         )

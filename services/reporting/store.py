@@ -247,7 +247,8 @@ LOCK_REPORT = """
 ASK_AGAIN = """
     -- Have it built once more; figures it has stay until then.
     UPDATE reporting.reports
-    SET state = 'pending', round = round + 1, requested_at = $2, request_id = $3, time_zone = $4, error = NULL
+    SET state = 'pending', round = round + 1, requested_at = $2, request_id = $3, time_zone = $4, error = NULL,
+        progress = NULL
     WHERE id = $1
     RETURNING *
 """
@@ -260,14 +261,16 @@ FIND_REPORT = """
 LIST_OF_VENDOR = """
     -- A page of a vendor's reports, newest first, without their figures.
     SELECT r.id, type, vendor_id, period_from, period_to, r.time_zone, state, round, requested_at, request_id, job_id,
-           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, v.name AS vendor_name
+           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, progress,
+           v.name AS vendor_name
     FROM reporting.reports AS r LEFT JOIN reporting.vendors AS v ON v.id = r.vendor_id
     WHERE r.vendor_id = $1 AND r.id < $2 ORDER BY r.id DESC LIMIT $3
 """
 LIST_OF_ALL = """
     -- A page of everybody's reports, newest first, without their figures.
     SELECT r.id, type, vendor_id, period_from, period_to, r.time_zone, state, round, requested_at, request_id, job_id,
-           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, v.name AS vendor_name
+           NULL::jsonb AS figures, figures_at, error, changes, revisions, is_due, progress,
+           v.name AS vendor_name
     FROM reporting.reports AS r LEFT JOIN reporting.vendors AS v ON v.id = r.vendor_id
     WHERE r.id < $1 ORDER BY r.id DESC LIMIT $2
 """
@@ -275,19 +278,35 @@ REPLACE_FIGURES = """
     -- Put figures in, unless younger ones are there or this job has done so already: then no row back.
     UPDATE reporting.reports
     SET figures = $2, figures_at = $3, job_id = $4, time_zone = $5, counted = $6, state = 'ready', error = NULL,
+        progress = NULL,
         revisions = revisions + (figures IS NOT NULL AND $6 > counted)::int
     WHERE id = $1 AND (figures_at IS NULL OR figures_at < $3) AND job_id IS DISTINCT FROM $4
     RETURNING round
 """
 MARK_FAILED = """
     -- The job of its last asking failed for good.
-    UPDATE reporting.reports SET state = 'failed', error = $3
+    UPDATE reporting.reports SET state = 'failed', error = $3, progress = NULL
     WHERE id = $1 AND request_id = $2 AND state = 'pending'
+    RETURNING *
 """
 MARK_EMPTY = """
     -- There is nothing in the period of the round that was asked for.
-    UPDATE reporting.reports SET state = 'failed', error = $3, job_id = $4
+    UPDATE reporting.reports SET state = 'failed', error = $3, job_id = $4, progress = NULL
     WHERE id = $1 AND round = $2 AND state = 'pending'
+    RETURNING *
+"""
+MARK_CANCELLED = """
+    -- Nobody waits for the round that was asked for. What has figures goes on showing them.
+    UPDATE reporting.reports
+    SET state = CASE WHEN figures IS NULL THEN 'cancelled' ELSE 'ready' END, progress = NULL
+    WHERE id = $1 AND round = $2 AND state = 'pending'
+"""
+TELL_PROGRESS = """
+    -- How far a report is that is being built. Who holds the row just now is not waited for: the next share comes soon.
+    UPDATE reporting.reports SET progress = $3 WHERE id = (
+        SELECT id FROM reporting.reports
+        WHERE id = $1 AND round = $2 AND state = 'pending' FOR UPDATE SKIP LOCKED
+    )
 """
 
 NEWEST = UUID(int=(1 << 128) - 1)
@@ -508,14 +527,26 @@ async def replace_figures(
     return answered
 
 
-async def mark_failed(conn: Connection, report_id: UUID, *, request_id: UUID, error: str) -> None:
-    """Say that a report will not come, if `request_id` is still what asked for it last."""
-    await conn.execute(MARK_FAILED, report_id, request_id, error)
+async def mark_failed(conn: Connection, report_id: UUID, *, request_id: UUID, error: str) -> Report | None:
+    """Say that a report will not come; None if `request_id` is not what asked for it last."""
+    row = await conn.fetchrow(MARK_FAILED, report_id, request_id, error)
+    return None if row is None else _report(row)
 
 
-async def mark_empty(conn: Connection, report: Report, *, error: str, job_id: UUID) -> None:
-    """Say that there is nothing to report, if nobody asked once more since `report` was read."""
-    await conn.execute(MARK_EMPTY, report.id, report.round, error, job_id)
+async def mark_empty(conn: Connection, report: Report, *, error: str, job_id: UUID) -> Report | None:
+    """Say that there is nothing to report; None if somebody asked once more since `report` was read."""
+    row = await conn.fetchrow(MARK_EMPTY, report.id, report.round, error, job_id)
+    return None if row is None else _report(row)
+
+
+async def mark_cancelled(conn: Connection, report: Report) -> None:
+    """Say that nobody waits for a report, if nobody asked once more since `report` was read. Safe to repeat."""
+    await conn.execute(MARK_CANCELLED, report.id, report.round)
+
+
+async def tell_progress(conn: Connection, report: Report, share: float) -> None:
+    """Say how far the building of a report is."""
+    await conn.execute(TELL_PROGRESS, report.id, report.round, share)
 
 
 def _report(row: Any) -> Report:
@@ -536,4 +567,5 @@ def _report(row: Any) -> Report:
         is_revised=row["revisions"] > 0,
         is_due=row["is_due"],
         vendor_name=row.get("vendor_name") or "",
+        progress=row["progress"],
     )

@@ -1,17 +1,19 @@
 """What reporting does beside counting: it takes requests for reports and builds them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.reporting import store
-from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
+from services.reporting import store, telling
+from services.reporting.errors import BadPeriod, BadReportJob, ReportNotPending, UnknownReport
 from services.reporting.figures import daily_metrics, daily_sales, each_vendor, reasons_of, vendor_performance
 from services.reporting.layout import document_of
 from services.reporting.links import Links
 from services.reporting.models import (
+    EARLIEST,
     AnyFigures,
     CatalogQuality,
     DailyMetrics,
@@ -31,6 +33,7 @@ from shared.db.pool import Connection, Pool, connection, transaction
 from shared.errors import FieldError
 from shared.ids import new_id
 from shared.messaging.attempt import Attempt
+from shared.messaging.delivery import JobCancelled
 
 LONGEST_PERIOD_DAYS: Final = 366
 TOP_PRODUCTS: Final = 10
@@ -79,7 +82,7 @@ class Reports:
         Each gets the day in its own zone, the marketplace in its. One transaction; asked twice, nothing is asked twice.
         Raises `BadReportJob` without a time.
         """
-        if due_at is None:
+        if due_at is None or due_at.date() <= EARLIEST:
             raise BadReportJob("What is due can be told by the time it was due only.")
         async with transaction(self.pool) as conn:
             scopes: list[tuple[UUID | None, ZoneInfo]] = [(None, self.zone)]
@@ -111,20 +114,25 @@ class Reports:
         transaction; younger figures are never replaced by older ones. Killed before that, the report is as it was and
         the next attempt builds it; killed after it, the next attempt finds this job's figures there and only answers.
         A cancelled one is not written. Of a period in which nothing happened the report fails, and the job has done
-        its work. Raises `UnknownReport` and `BadReportJob`, which no further attempt would mend.
+        its work. Raises `UnknownReport`, `BadPeriod` and `BadReportJob`, which no further attempt would mend.
         """
         wanted = await self._wanted_by(job)
-        if wanted.job_id == attempt.job_id and wanted.figures is not None:
+        if wanted.state is ReportState.CANCELLED or (wanted.job_id == attempt.job_id and wanted.figures is not None):
             return wanted
-        attempt.progressed(0.1)
-        taken = await self._taken(wanted)
+        try:
+            taken = await self._taken(wanted, attempt)
+            attempt.stop_if_cancelled()
+        except JobCancelled:  # an operator cancelled the job: nobody need wait for the report
+            async with transaction(self.pool) as conn:
+                await store.mark_cancelled(conn, wanted)
+            raise
         if is_empty(taken.figures) and not wanted.is_due:
             return await self._nothing_to_report(wanted, job_id=attempt.job_id)
-        attempt.progressed(0.8)
-        attempt.stop_if_cancelled()
         async with transaction(self.pool) as conn:
             locked = await store.lock_report(conn, wanted.type, wanted.vendor_id, wanted.period)
             assert locked is not None  # reports are never deleted
+            if locked.state is ReportState.CANCELLED:
+                return locked
             answered = await store.replace_figures(
                 conn, locked, taken.figures, at=taken.at, counted=taken.changes, job_id=attempt.job_id
             )
@@ -141,6 +149,18 @@ class Reports:
         if report is None or (vendor_id is not None and report.vendor_id != vendor_id):
             raise UnknownReport("There is no such report.")
         return report
+
+    async def cancel(self, report_id: UUID, *, vendor_id: UUID | None) -> Report:
+        """Take back the asking for a report: it is not built any more, or built and thrown away. Safe to repeat.
+
+        Its job finds nothing to do. Raises `UnknownReport`, and `ReportNotPending` for one that is finished.
+        """
+        report = await self.find(report_id, vendor_id=vendor_id)
+        if report.state not in (ReportState.PENDING, ReportState.CANCELLED):
+            raise ReportNotPending(f"The report is {report.state.value}: there is nothing to cancel.")
+        async with transaction(self.pool) as conn:
+            await store.mark_cancelled(conn, report)
+        return await self.find(report_id, vendor_id=vendor_id)
 
     async def listing(self, *, vendor_id: UUID | None, below: UUID | None, limit: int) -> list[Report]:
         """A page of a vendor's reports, or of everybody's, newest first, without figures."""
@@ -175,15 +195,7 @@ class Reports:
         return again
 
     async def _tell_requested(self, conn: Connection, report: Report) -> None:
-        requested = events.ReportRequested(
-            report_id=report.id,
-            report_type=report.type,
-            period_from=report.period.first,
-            period_to=report.period.last,
-            round=report.round,
-            vendor_id=report.vendor_id,
-        )
-        await self.outbox.add(conn, requested, identifier=report.request_id)
+        await self.outbox.add(conn, telling.requested(report), identifier=report.request_id)
 
     async def _zone_of(self, conn: Connection, vendor_id: UUID | None) -> ZoneInfo:
         """Where a vendor's days begin; the marketplace's zone for it and for vendors that named none."""
@@ -197,31 +209,48 @@ class Reports:
         report_type = known_type(job.report_type)
         async with transaction(self.pool) as conn:
             zone = await self._zone_of(conn, job.vendor_id)
-            period = _due_period(job, zone)
+            period = _due_period(job, zone, now=self.clock())
             wanted = self._wanted(report_type, job.vendor_id, period, is_due=job.due_at is not None)
             added = await store.add_report(conn, wanted)
             known = added or await store.lock_report(conn, report_type, job.vendor_id, period)
         assert known is not None
         return known
 
-    async def _taken(self, report: Report) -> "Taken":
-        """The report's figures as of one moment. What is being counted meanwhile is in them or re-opens the report."""
+    async def _taken(self, report: Report, attempt: Attempt) -> "Taken":
+        """The report's figures as of one moment. What is being counted meanwhile is in them or re-opens the report.
+
+        Raises `JobCancelled` as soon as it is known.
+        """
+
+        async def tell(share: float) -> None:
+            attempt.progressed(share)
+            attempt.stop_if_cancelled()
+            async with connection(self.pool) as conn:
+                await store.tell_progress(conn, report, share)
+
+        await tell(0.05)
         async with transaction(self.pool) as conn:
             await store.await_recorders(conn)
         async with transaction(self.pool) as conn:
             at = await store.begin_snapshot(conn)
             seen = await store.find_report(conn, report.id)
             assert seen is not None
-            return Taken(await figures_of(conn, report), at, seen.changes)
+            return Taken(await figures_of(conn, report, tell), at, seen.changes)
 
     async def _nothing_to_report(self, report: Report, *, job_id: UUID) -> Report:
         period = report.period
         async with transaction(self.pool) as conn:
             error = f"Nothing happened in the period {period.first} to {period.last}."
-            await store.mark_empty(conn, report, error=error, job_id=job_id)
-            marked = await store.find_report(conn, report.id)
-        assert marked is not None
-        return marked
+            marked = await store.mark_empty(conn, report, error=error, job_id=job_id)
+            if marked is not None:
+                await self.outbox.add(conn, telling.failed(marked))
+            return await self._as_it_is(conn, report)
+
+    @staticmethod
+    async def _as_it_is(conn: Connection, report: Report) -> Report:
+        found = await store.find_report(conn, report.id)
+        assert found is not None  # reports are never deleted
+        return found
 
     def _ready(self, report: Report, *, is_new: bool) -> events.ReportReady:
         assert report.figures is not None
@@ -250,36 +279,29 @@ class Taken:
     changes: int
 
 
-async def figures_of(conn: Connection, report: Report) -> AnyFigures:
+Tell = Callable[[float], Awaitable[None]]
+"""Hears how far a building is, 0 to 1."""
+
+
+async def figures_of(conn: Connection, report: Report, tell: Tell) -> AnyFigures:
     """A report's figures, in the snapshot of the caller's transaction."""
     period, vendor_id = report.period, report.vendor_id
     match report.type:
         case "daily_sales":
-            return daily_sales(
-                period,
-                await store.sales(conn, period, vendor_id),
-                await store.top_products(conn, period, vendor_id, limit=TOP_PRODUCTS),
-                await store.sales_by_hour(conn, period, vendor_id),
-            )
+            sold = await store.sales(conn, period, vendor_id)
+            await tell(0.4)
+            top = await store.top_products(conn, period, vendor_id, limit=TOP_PRODUCTS)
+            await tell(0.7)
+            return daily_sales(period, sold, top, await store.sales_by_hour(conn, period, vendor_id))
         case "daily_metrics":
-            return daily_metrics(
-                period,
-                await store.sales(conn, period, None),
-                await store.fact_counts(conn, period),
-                await store.statuses(conn),
-            )
+            sold = await store.sales(conn, period, None)
+            await tell(0.5)
+            return daily_metrics(period, sold, await store.fact_counts(conn, period), await store.statuses(conn))
         case "vendor_performance":
-            return vendor_performance(
-                period,
-                sold=await store.sales(conn, period, vendor_id),
-                trend=await store.sales(conn, period.trend, vendor_id),
-                facts=await store.fact_counts(conn, period, vendor_id),
-                median_seconds=await store.median_decision(conn, period, vendor_id),
-                low_stock_days=await store.low_stock_days(conn, period, vendor_id),
-                vendors=[] if vendor_id else await _all_vendors(conn, period),
-            )
+            return await _vendor_performance_of(conn, report, tell)
         case "catalog_quality":
             products, without_picture, short = await store.quality(conn, vendor_id)
+            await tell(0.5)
             return CatalogQuality(
                 products=products,
                 without_picture=without_picture,
@@ -287,6 +309,25 @@ async def figures_of(conn: Connection, report: Report) -> AnyFigures:
                 reasons=reasons_of(await store.fact_counts(conn, period, vendor_id)),
                 poor=tuple(await store.poor_products(conn, vendor_id, limit=POOR_PRODUCTS)),
             )
+
+
+async def _vendor_performance_of(conn: Connection, report: Report, tell: Tell) -> VendorPerformance:
+    period, vendor_id = report.period, report.vendor_id
+    sold = await store.sales(conn, period, vendor_id)
+    await tell(0.3)
+    trend = await store.sales(conn, period.trend, vendor_id)
+    await tell(0.6)
+    vendors = [] if vendor_id else await _all_vendors(conn, period)
+    await tell(0.8)
+    return vendor_performance(
+        period,
+        sold=sold,
+        trend=trend,
+        facts=await store.fact_counts(conn, period, vendor_id),
+        median_seconds=await store.median_decision(conn, period, vendor_id),
+        low_stock_days=await store.low_stock_days(conn, period, vendor_id),
+        vendors=vendors,
+    )
 
 
 async def _all_vendors(conn: Connection, period: Period) -> list[VendorFigures]:
@@ -325,8 +366,11 @@ def is_empty(figures: AnyFigures) -> bool:
 
 
 def checked_period(first: date, last: date, zone: ZoneInfo, *, today: date) -> Period:
-    """The period somebody asks for. Raises `BadPeriod` for one that is turned around, too long or not begun."""
+    """The period somebody asks for. Raises `BadPeriod` for one turned around, too long, too early or not begun."""
     wrong: list[FieldError] = []
+    for pointer, day in (("/period/from", first), ("/period/to", last)):
+        if day < EARLIEST:
+            wrong.append(FieldError(pointer, "too_early", f"must not be before {EARLIEST}"))
     if first > last:
         wrong.append(FieldError("/period/from", "after_to", "must not be later than `to`"))
     if last > today:
@@ -346,14 +390,15 @@ def day_that_ended(at: datetime, zone: ZoneInfo) -> date | None:
     return before if before < now else None
 
 
-def _due_period(job: GenerateReport, zone: ZoneInfo) -> Period:
-    """The days a job names, or the day before the one on which it was due."""
+def _due_period(job: GenerateReport, zone: ZoneInfo, *, now: datetime) -> Period:
+    """The days a job names, or the day before the one on which it was due. Raises `BadPeriod`, `BadReportJob`."""
+    today = now.astimezone(zone).date()
     if job.period_from is not None and job.period_to is not None:
-        return Period(job.period_from, job.period_to, zone)
-    if job.due_at is None:
+        return checked_period(job.period_from, job.period_to, zone, today=today)
+    if job.due_at is None or job.due_at.date() <= EARLIEST:
         raise BadReportJob("A job without report needs a period, or the time it was due.")
     day = job.due_at.astimezone(zone).date() - timedelta(days=1)
-    return Period(day, day, zone)
+    return checked_period(day, day, zone, today=today)
 
 
 def known_type(name: str) -> ReportType:

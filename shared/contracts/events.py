@@ -360,6 +360,16 @@ class ReportReady(Event):
     summary: tuple[ReportFigure, ...] = ()
 
 
+class ReportFailed(Event):
+    """A report that somebody waits for will not come; `error` says why. Written by reporting."""
+
+    type = "report.failed"
+    subject_field = "report_id"
+    report_id: UUID
+    report_type: Text
+    error: Text
+
+
 class ScheduleDue(Event):
     """A timed task is due. Written by the scheduler, once for each slot of each entry.
 
@@ -477,6 +487,7 @@ EVENTS: tuple[type[Event], ...] = (
     NotificationCreated,
     ReportRequested,
     ReportReady,
+    ReportFailed,
     ScheduleDue,
     JobFinished,
     JobFailed,

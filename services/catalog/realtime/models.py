@@ -17,6 +17,7 @@ from shared.contracts.events import (
     ProductChanged,
     ProductRejected,
     ProductSubmitted,
+    ReportFailed,
     ReportReady,
     StockChanged,
     StockLow,
@@ -124,6 +125,10 @@ def notices_of(event: Event) -> Iterator[Notice]:
             to = DESK if event.vendor_id is None else vendor_key(event.vendor_id)
             told = {"id": event.report_id, "type": event.report_type, "revised": event.revised}
             yield Notice("report", told, (to,))
+        case ReportFailed():
+            to = DESK if event.vendor_id is None else vendor_key(event.vendor_id)
+            told = {"id": event.report_id, "type": event.report_type, "error": event.error}
+            yield Notice("report-failed", told, (to,))
         case SyncFailing():
             told = {"source_id": event.source_id, "name": event.name, "problem": event.problem}
             yield Notice("sync-failing", told, (vendor_key(event.vendor_id),))

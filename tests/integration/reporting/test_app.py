@@ -176,6 +176,8 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
     assert headers["Location"] == path
     assert (await world.call(Role.VENDOR, "GET", f"{path}/file?format=csv"))[0] == 409
     assert (await world.call(Role.VENDOR, "POST", "/api/vendor/reports", asked()))[0] == 200  # the same row
+    assert (await world.call(Role.VENDOR, "POST", f"{path}/cancel", vendor_id=VENDOR_B))[0] == 404
+    assert (await world.call(Role.OPS, "POST", f"/api/admin/reports/{report['id']}/cancel"))[0] == 403
 
     await world.do_requested()
     done = await world.next_ended()
@@ -200,6 +202,8 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
     assert status == 200
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert "39.98 EUR" in page
+    status, problem, _ = await world.call(Role.VENDOR, "POST", f"{path}/cancel")
+    assert (status, problem["type"].rpartition(":")[2]) == (409, "report_not_pending")
 
 
 async def test_a_vendor_sees_its_own_reports_only(world: World) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from services.reporting import store
 from services.reporting.counting import Counting
-from services.reporting.errors import BadPeriod, BadReportJob, UnknownReport
+from services.reporting.errors import BadPeriod, BadReportJob, ReportNotPending, UnknownReport
 from services.reporting.links import Links
 from services.reporting.models import (
     SHORT_CHARS,
@@ -59,11 +59,12 @@ from tests.servers import Database
 
 DAY = date(2026, 3, 1)
 NOW = at("2026-03-05T12:00")
+KINDS: tuple[ReportType, ...] = ("daily_sales", "daily_metrics", "vendor_performance", "catalog_quality")
 
 
 @pytest.fixture
 def counting(pool: Pool) -> Counting:
-    return Counting(pool=pool, inbox=Inbox("reporting"))
+    return Counting(pool=pool, inbox=Inbox("reporting"), outbox=Outbox("reporting"))
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ async def test_shuffled_and_repeated_events_give_the_same_figures(pool: Pool, se
     told += random.choices(told, k=30)  # delivered again: the same event
     told += [received(each.event) for each in random.choices(told, k=10)]  # said again: another event
     random.shuffle(told)
-    counting = Counting(pool=pool, inbox=Inbox("reporting"))
+    counting = Counting(pool=pool, inbox=Inbox("reporting"), outbox=Outbox("reporting"))
     while told:
         batch, told = told[:7], told[7:]
         await counting.record(batch)
@@ -314,6 +315,9 @@ async def test_a_job_that_failed_for_good_fails_its_report(counting: Counting, r
         ("2026-03-01", "2026-03-06", ["/period/to"]),
         ("2026-03-06", "2026-03-07", ["/period/to", "/period/from"]),
         ("2025-03-01", "2026-03-02", ["/period"]),
+        ("0001-01-01", "0001-01-01", ["/period/from", "/period/to"]),
+        ("1999-12-31", "2026-03-01", ["/period/from", "/period"]),
+        ("2026-03-01", "9999-12-31", ["/period/to", "/period"]),
     ],
 )
 async def test_bad_periods_are_refused(reports: Reports, first: str, last: str, pointers: list[str]) -> None:
@@ -329,7 +333,21 @@ async def test_jobs_that_cannot_be_done_are_not_retryable(reports: Reports) -> N
         await reports.generate(GenerateReport(report_type="daily_sales"), attempt=attempt())
     with pytest.raises(UnknownReport):
         await reports.generate(GenerateReport(report_id=uuid4(), report_type="daily_sales"), attempt=attempt())
+    for first, last in (
+        (date(1, 1, 1), date(1, 1, 1)),
+        (DAY, date(9999, 12, 31)),
+        (date(2026, 3, 6), date(2026, 3, 6)),
+    ):
+        by_hand = GenerateReport(report_type="daily_sales", period_from=first, period_to=last)
+        with pytest.raises(BadPeriod):
+            await reports.generate(by_hand, attempt=attempt())
+    for due_at in (at("0001-01-01T00:00"), at("9999-12-31T00:00")):
+        with pytest.raises((BadPeriod, BadReportJob)):
+            await reports.generate(GenerateReport(report_type="daily_sales", due_at=due_at), attempt=attempt())
+    with pytest.raises(BadReportJob):
+        await reports.request_due("daily_sales", at("0001-01-01T00:00"))
     assert not BadReportJob.retryable
+    assert not BadPeriod.retryable
     assert not UnknownReport.retryable
 
 
@@ -348,23 +366,74 @@ async def test_every_statement_is_valid(database: Database) -> None:
 async def test_of_a_period_in_which_nothing_happened_the_report_fails_and_not_its_job(
     counting: Counting, reports: Reports, pool: Pool
 ) -> None:
-    kinds: tuple[ReportType, ...] = ("daily_sales", "daily_metrics", "vendor_performance", "catalog_quality")
-    for report_type in kinds:
+    for report_type in KINDS:
         report, _ = await reports.request(report_type, None, DAY, DAY)
         failed = await reports.generate(job_for(report), attempt=attempt())
         assert (failed.state, failed.figures) == (ReportState.FAILED, None)
         assert failed.error == "Nothing happened in the period 2026-03-01 to 2026-03-01."
-    assert "report.ready" not in await outbox_kinds(pool)
+    assert await outbox_kinds(pool) == ["report.requested", "report.failed"] * len(KINDS)
     await counting.record([received(make_order(at("2026-03-01T09:00")))])
     assert (await built(reports)).totals.orders == 1  # asked for again, it is there
 
 
-async def test_a_cancelled_report_is_not_written(counting: Counting, reports: Reports) -> None:
+async def test_a_report_whose_job_is_cancelled_is_not_written(counting: Counting, reports: Reports) -> None:
     await counting.record([received(make_order(at("2026-03-01T09:00")))])
     report, _ = await reports.request("daily_sales", None, DAY, DAY)
     with pytest.raises(JobCancelled):
         await reports.generate(job_for(report), attempt=replace(attempt(), is_cancelled=lambda: True))
+    left = await reports.find(report.id, vendor_id=None)
+    assert (left.state, left.figures) == (ReportState.CANCELLED, None)
+
+
+async def test_a_report_that_nobody_waits_for_any_more_is_not_built(
+    counting: Counting, reports: Reports, pool: Pool
+) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    report, _ = await reports.request("daily_sales", VENDOR_A, DAY, DAY)
+    with pytest.raises(UnknownReport):
+        await reports.cancel(report.id, vendor_id=VENDOR_B)
+    for _ in range(2):  # safe to repeat
+        assert (await reports.cancel(report.id, vendor_id=VENDOR_A)).state is ReportState.CANCELLED
+    skipped = await reports.generate(job_for(report), attempt=attempt())
+    assert (skipped.state, skipped.figures) == (ReportState.CANCELLED, None)
+    assert await outbox_kinds(pool) == ["report.requested"]
+    again, _ = await reports.request("daily_sales", VENDOR_A, DAY, DAY)
+    assert (again.state, again.round) == (ReportState.PENDING, 2)
+    done = await reports.generate(job_for(again), attempt=attempt())
+    with pytest.raises(ReportNotPending):
+        await reports.cancel(report.id, vendor_id=VENDOR_A)
+    await reports.request("daily_sales", VENDOR_A, DAY, DAY)
+    kept = await reports.cancel(report.id, vendor_id=VENDOR_A)  # it has figures, and goes on showing them
+    assert (kept.state, kept.figures) == (ReportState.READY, done.figures)
+
+
+async def test_a_report_cancelled_while_it_is_built_is_thrown_away(counting: Counting, reports: Reports) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    report, _ = await reports.request("daily_sales", None, DAY, DAY)
+    async with transaction(reports.pool) as conn:
+        await store.hold_off_builders(conn)
+        building = asyncio.create_task(reports.generate(job_for(report), attempt=attempt()))
+        await eventually(lambda: waits_for_a_lock(reports.pool))
+        await reports.cancel(report.id, vendor_id=None)
+    assert (await building).state is ReportState.CANCELLED
     assert (await reports.find(report.id, vendor_id=None)).figures is None
+
+
+async def test_a_report_says_how_far_it_is_while_it_is_built(counting: Counting, reports: Reports) -> None:
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    for kind in KINDS:
+        report, _ = await reports.request(kind, None, DAY, DAY)
+        told: list[float] = []
+        async with transaction(reports.pool) as conn:
+            await store.hold_off_builders(conn)
+            by_hand = replace(attempt(), progressed=told.append)
+            building = asyncio.create_task(reports.generate(job_for(report), attempt=by_hand))
+            await eventually(lambda: waits_for_a_lock(reports.pool))
+            begun = await reports.find(report.id, vendor_id=None)
+        assert begun.progress == told[0] > 0
+        assert (await building).progress is None
+        assert told == sorted(told)
+        assert len(told) >= 2
 
 
 async def test_orders_are_counted_by_the_hour_of_the_vendors_clock(counting: Counting, reports: Reports) -> None:
