@@ -231,6 +231,15 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/vendor/inventory/{product_id}"): VENDOR,
         ("POST", "/vendor/inventory/{product_id}/move"): VENDOR,
         ("POST", "/vendor/inventory/{product_id}/threshold"): VENDOR,
+        # pages: the marketplace's
+        ("GET", "/admin"): ADMIN_OPS,
+        ("GET", "/admin/approvals"): ADMIN,
+        ("POST", "/admin/approvals"): ADMIN,
+        ("GET", "/admin/products/{id}"): ADMIN,
+        ("POST", "/admin/products/{id}/approve"): ADMIN,
+        ("POST", "/admin/products/{id}/reject"): ADMIN,
+        ("POST", "/admin/products/{id}/suspend"): ADMIN,
+        ("POST", "/admin/products/{id}/reinstate"): ADMIN,
     }
 )
 

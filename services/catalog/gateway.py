@@ -191,7 +191,7 @@ async def open_app(
         app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(FeedRoutes(feeds=feeds).routes())
-        app.add_routes(page_routes(view, parts))
+        app.add_routes(page_routes(view, parts, monitoring=monitoring))
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
         app.on_shutdown.append(partial(_end, feeds))

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from services.catalog.models import Actor
 from services.catalog.products import store
 from services.catalog.products.models import Action, Product, Status
+from services.catalog.products.store import WaitingCounts
 from services.catalog.products.usecases import held, moved, touched
 from services.catalog.proposals import usecases as proposals
 from shared.contracts.base import Reason
@@ -108,3 +110,15 @@ class Approval:
         """Everybody's products whose proposal waits for a decision, what was proposed last first."""
         async with connection(self.pool) as conn:
             return await store.with_proposal(conn, below=below, limit=limit)
+
+    async def waiting(
+        self, kind: str | None = None, *, behind: tuple[datetime, UUID] | None = None, limit: int
+    ) -> list[Product]:
+        """What waits for a decision, the longest first; of one kind, `new` or `changes`, or of both."""
+        async with connection(self.pool) as conn:
+            return await store.waiting(conn, kind, behind=behind, limit=limit)
+
+    async def waiting_counts(self) -> WaitingCounts:
+        """How much waits for a decision."""
+        async with connection(self.pool) as conn:
+            return await store.waiting_counts(conn)

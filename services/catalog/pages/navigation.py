@@ -26,8 +26,11 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
         Place("/vendor/products", "Products", "box"),
         Place("/vendor/inventory", "Stock", "layers"),
     ),
-    Role.ADMIN: (),
-    Role.OPS: (),
+    Role.ADMIN: (
+        Place("/admin", "Today", "sun"),
+        Place("/admin/approvals", "Approvals", "check"),
+    ),
+    Role.OPS: (Place("/admin", "Today", "sun"),),
 }
 FEEDS: Final[Mapping[Role, str]] = {
     Role.VENDOR: "/api/vendor/stream",

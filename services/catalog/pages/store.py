@@ -1,6 +1,6 @@
 """The SQL that only pages need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -57,6 +57,10 @@ TODO: Final = """
          WHERE p.vendor_id = $1 AND p.status = 'approved' AND s.alert_opened_at IS NOT NULL) AS low,
         (SELECT count(DISTINCT p.id) FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
          WHERE p.vendor_id = $1 AND p.status <> 'archived' AND i.status = 'failed') AS failed_pictures
+"""
+NAMES: Final = """
+    -- What some people are called, whether they may still sign in or not.
+    SELECT id, name FROM catalog.accounts WHERE id = ANY($1::uuid[])
 """
 
 
@@ -121,3 +125,8 @@ async def waiting(conn: Connection, vendor_id: UUID) -> Waiting:
     row = await conn.fetchrow(TODO, vendor_id)
     assert row is not None, "it has no condition"
     return Waiting(**row)
+
+
+async def names(conn: Connection, ids: Collection[UUID]) -> Mapping[UUID, str]:
+    """What people are called. Of none, no statement."""
+    return {row["id"]: row["name"] for row in await conn.fetch(NAMES, list(ids))} if ids else {}

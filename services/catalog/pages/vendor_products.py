@@ -1,6 +1,6 @@
 """A vendor's products: the list, and the editor with pictures and decisions."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,6 @@ from pydantic import JsonValue
 
 from services.catalog.access import actor_of
 from services.catalog.answers import uuid_in_path
-from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import stocks_row
 from services.catalog.images.models import ORIGINALS, UPLOAD_PREFIX
@@ -18,12 +17,14 @@ from services.catalog.images.uploads import uploaded
 from services.catalog.images.usecases import Images
 from services.catalog.pages import store
 from services.catalog.pages.callers import vendor_of
+from services.catalog.pages.comparing import all_pictures, listed
 from services.catalog.pages.forms import Form, amount, fitted, read_form, whole_number
+from services.catalog.pages.history import explained
 from services.catalog.pages.paging import Paging
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.view import View, done
 from services.catalog.pages.wording import decimal
-from services.catalog.products.models import CONTENT_OPEN, MAX_PICTURES, PICTURES_OPEN, Picture, Product, Status
+from services.catalog.products.models import CONTENT_OPEN, MAX_PICTURES, PICTURES_OPEN, Product, Status
 from services.catalog.products.schemas import ChangesBody, OfferBody
 from services.catalog.products.usecases import PRICE_OPEN, Products
 from shared.blobs import Blobs, digest_key
@@ -182,14 +183,14 @@ class VendorProducts:
             product=product,
             form=form,
             history=history,
-            reasons=_explained(product.reasons),
-            refusal=_explained(() if product.proposed is None else product.proposed.reasons),
+            reasons=explained(product.reasons),
+            refusal=explained(() if product.proposed is None else product.proposed.reasons),
             shelves=await self.shelf_names.all(),
             currencies=sorted({*CURRENCIES, product.price.currency}),
             can_submit=product.status in CONTENT_OPEN,
             can_change_content=product.status in CONTENT_OPEN or product.status is Status.APPROVED,
             can_change_price=product.status in PRICE_OPEN,
-            pictures=_all_pictures(product),
+            pictures=all_pictures(product),
             can_add_pictures=product.status in PICTURES_OPEN and len(product.proposed_pictures) < MAX_PICTURES,
             can_delete_pictures=product.status in PICTURES_OPEN,
         )
@@ -240,7 +241,7 @@ def _shown(product: Product) -> dict[str, str]:
         "category": content.category or product.category,
         "price": decimal(price.amount_minor, price.currency),
         "currency": price.currency,
-        "attributes": "\n".join(f"{name}: {_typed(value)}" for name, value in attributes.items()),
+        "attributes": listed(attributes),
         "version": str(product.version),
     }
 
@@ -272,24 +273,3 @@ def _attributes(text: str) -> dict[str, JsonValue]:
             raise InvalidInput("The details do not fit.", errors=[FieldError("/attributes", "line", said)])
         attributes[name] = int(value) if value.isascii() and value.isdigit() and len(value) < 16 else value
     return attributes
-
-
-def _typed(value: JsonValue) -> str:
-    """An attribute's value as a person writes it."""
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-
-
-def _all_pictures(product: Product) -> list[tuple[Picture, str]]:
-    """The pictures as they are and as they would be, each with what would become of it."""
-    live, wanted = {one.id for one in product.pictures}, {one.id for one in product.proposed_pictures}
-    leaving = [(one, "leaves") for one in product.pictures if one.id not in wanted]
-    return [*((one, "" if one.id in live else "comes") for one in product.proposed_pictures), *leaving]
-
-
-def _explained(reasons: Sequence[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Why it was turned down: in the marketplace's words, and in the reviewer's."""
-    codes = set(ReasonCode)
-    return [
-        (REASON_TEXTS[ReasonCode(reason["code"])] if reason["code"] in codes else reason["code"], reason["note"])
-        for reason in reasons
-    ]

@@ -32,8 +32,8 @@ HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        "font-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'none'"
+        "font-src 'self'; frame-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -144,6 +144,8 @@ def _environment(assets: Assets, public_url: str) -> Environment:
         asset=assets.url,
         public_url=public_url,
         counted=wording.counted,
+        deed=wording.deed,
+        lasting=wording.lasting,
         decimal=wording.decimal,
         money_minor=wording.money_minor,
         status_words=wording.STATUS_WORDS,

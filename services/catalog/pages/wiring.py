@@ -9,9 +9,14 @@ from services.catalog.accounts.cookies import Cookies
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.accounts.sessions import Sessions
 from services.catalog.accounts.usecases import Callers, Profiles
+from services.catalog.approval.usecases import Approval
 from services.catalog.cache.caches import Caches
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.usecases import Inventory
+from services.catalog.monitoring.usecases import Monitoring
+from services.catalog.pages.admin_approvals import AdminApprovals
+from services.catalog.pages.admin_home import AdminHome
+from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.signin import SignInPages
@@ -50,13 +55,14 @@ def open_view(settings: GatewaySettings, parts: Parts) -> View:
     return View(Assets(), profiles=profiles, public_url=settings.public_url)
 
 
-def page_routes(view: View, parts: Parts) -> list[web.RouteDef]:
+def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web.RouteDef]:
     """Every page: one line each."""
     pool, outbox = parts.pool, parts.outbox
     products = Products(pool=pool, outbox=outbox)
     vendors = Vendors(pool=pool, passwords=parts.passwords, outbox=outbox)
     sessions = Sessions(pool=pool, passwords=parts.passwords, clock=utc_now)
     inventory = Inventory(pool=pool, outbox=outbox)
+    approval = Approval(pool=pool, outbox=outbox)
     shelf_names = ShelfNames(pool)
     return [
         *view.assets.routes(),
@@ -75,4 +81,7 @@ def page_routes(view: View, parts: Parts) -> list[web.RouteDef]:
             shelf_names=shelf_names,
         ).routes(),
         *VendorStock(view=view, inventory=inventory).routes(),
+        *AdminHome(view=view, approval=approval, monitoring=monitoring).routes(),
+        *AdminApprovals(view=view, approval=approval).routes(),
+        *AdminProducts(view=view, products=products, approval=approval, pool=pool, shelf_names=shelf_names).routes(),
     ]

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from services.catalog.monitoring.models import HealthStatus, TermName
 from services.catalog.products.models import Status
 from shared.contracts.base import Money
 from shared.currencies import minor_digits
 
 _SYMBOLS: Final[Mapping[str, str]] = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CHF": "CHF\u00a0"}
 _STEPS: Final = ((60, "minute"), (3600, "hour"), (86_400, "day"), (604_800, "week"), (2_592_000, "month"))
+_LENGTHS: Final = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 STATUS_WORDS: Final[Mapping[Status, tuple[str, str]]] = {
     Status.DRAFT: ("Draft", "quiet"),
@@ -20,6 +22,55 @@ STATUS_WORDS: Final[Mapping[Status, tuple[str, str]]] = {
     Status.ARCHIVED: ("Archived", "quiet"),
 }
 """What a vendor reads for a status, and the tone of its badge."""
+DEEDS: Final[Mapping[str, str]] = {
+    "product.created": "Created",
+    "product.submitted": "Submitted for review",
+    "product.withdrawn": "Taken back",
+    "product.approved": "Approved",
+    "product.rejected": "Changes asked for",
+    "product.suspended": "Suspended",
+    "product.reinstated": "On sale again",
+    "product.archived": "Archived",
+    "product.change_proposed": "Change proposed",
+    "product.change_approved": "Change approved",
+    "product.change_rejected": "Change refused",
+    "product.change_withdrawn": "Change taken back",
+    "product.changed": "Changed",
+    "image.added": "Picture added",
+    "image.deleted": "Picture taken away",
+    "image.retried": "Picture tried again",
+    "stock.threshold_set": "Low-stock level set",
+}
+"""What happens to a product, by the action in its audit lines."""
+
+HEALTH_WORDS: Final[Mapping[HealthStatus, tuple[str, str]]] = {
+    HealthStatus.EXCELLENT: ("Excellent", "good"),
+    HealthStatus.GOOD: ("Good", "good"),
+    HealthStatus.DEGRADED: ("Degraded", "warn"),
+    HealthStatus.CRITICAL: ("Critical", "bad"),
+}
+"""What an operator reads for the health, and its tone."""
+TERM_WORDS: Final[Mapping[TermName, str]] = {
+    TermName.DATABASE: "Database",
+    TermName.EVENT_STREAM: "Event stream",
+    TermName.WORKERS: "Types without a worker",
+    TermName.OUTBOX: "Outbox of the catalogue",
+    TermName.JOBS_SERVICE: "Jobs service",
+    TermName.JOBS_OUTBOX: "Outbox of the ledger",
+    TermName.WAITING: "Jobs that wait",
+    TermName.BREAKERS: "Open breakers",
+    TermName.PAUSED: "Paused types",
+    TermName.FAILURES: "Failed jobs",
+    TermName.DEAD_LETTERS: "Dead letters",
+    TermName.SCHEDULER: "Scheduler",
+    TermName.CACHE: "Cache hit rate",
+}
+"""What people call the terms of the score."""
+
+
+def deed(action: str) -> str:
+    """An action of the audit log in words: of products as their timelines say it, of others by its name."""
+    return DEEDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def money(amount: Money) -> str:
@@ -54,6 +105,14 @@ def ago(moment: datetime, now: datetime) -> str:
 def exactly(moment: datetime) -> str:
     """`24 Nov 2026, 03:39 UTC`."""
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def lasting(seconds: float) -> str:
+    """How long something takes or has waited: `0.4 s`, `40 s`, `12 min`, `3 h`, `5 days`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+    size, unit = next((step for step in _LENGTHS if seconds >= 2 * step[0]), _LENGTHS[-1])
+    return f"{int(seconds // size)} {unit}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -134,6 +134,7 @@ class Product:
     status: Status
     reasons: tuple[Mapping[str, str], ...]
     submissions: int
+    submitted_at: datetime
     version: int
     on_hand: int
     stock_version: int
@@ -157,6 +158,16 @@ class Product:
     def is_change_pending(self) -> bool:
         """Whether admins are asked about a proposal."""
         return self.proposed is not None and self.proposed.is_pending
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether admins are asked about the product, or about what is proposed of it."""
+        return self.status is Status.PENDING or (self.status is Status.APPROVED and self.is_change_pending)
+
+    @property
+    def waits_since(self) -> datetime:
+        """When they were asked last."""
+        return self.submitted_at if self.proposed is None else self.proposed.proposed_at
 
     @property
     def proposed_names(self) -> list[str]:

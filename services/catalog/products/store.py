@@ -33,7 +33,8 @@ MOVE: Final = """
     -- Change the status if it is still one the action begins in; no row back if it is not.
     UPDATE catalog.products
     SET status = $3, reasons = $4, version = version + 1, updated_at = now(),
-        submissions = submissions + ($3 = 'pending')::int
+        submissions = submissions + ($3 = 'pending')::int,
+        submitted_at = CASE WHEN $3 = 'pending' THEN now() ELSE submitted_at END
     WHERE id = $1 AND status = ANY($2::text[]) AND ($5::uuid IS NULL OR vendor_id = $5)
     RETURNING version
 """
@@ -65,7 +66,7 @@ SUBMITTED_AGAIN: Final = """
 
 _FIELDS: Final = """
     SELECT p.id, p.sku, p.slug, p.title, p.description, p.price_minor, p.currency, p.category, p.attributes,
-           p.status, p.reasons, p.submissions, p.version, p.created_at, p.updated_at,
+           p.status, p.reasons, p.submissions, p.submitted_at, p.version, p.created_at, p.updated_at,
            v.id AS vendor_id, v.slug AS vendor_slug, v.name AS vendor_name, v.version AS vendor_version,
            s.on_hand, s.version AS stock_version,
            (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -119,6 +120,28 @@ WITH_PROPOSAL: Final = f"""
     -- Everybody's approved products whose proposal waits, below a position, what was proposed last first.
     {_OWN} WHERE n.status = 'pending' AND p.status = 'approved' AND ($1::uuid IS NULL OR n.id < $1)
     ORDER BY n.id DESC LIMIT $2
+"""
+_ASKED: Final = """
+    SELECT id, since FROM (
+        SELECT id, submitted_at AS since FROM catalog.products
+        WHERE status = 'pending' AND $1::text IS DISTINCT FROM 'changes'
+        UNION ALL
+        SELECT live.id, asked.proposed_at FROM catalog.proposals asked
+        JOIN catalog.products live ON live.id = asked.product_id
+        WHERE asked.status = 'pending' AND live.status = 'approved' AND $1::text IS DISTINCT FROM 'new'
+    ) waiting
+    WHERE $2::timestamptz IS NULL OR (since, id) > ($2, $3::uuid)
+    ORDER BY since, id LIMIT $4
+"""
+WAITING: Final = f"""
+    -- What waits for a decision behind a position, the longest first: products ('new') and proposals ('changes').
+    {_OWN} JOIN ({_ASKED}) shown ON shown.id = p.id ORDER BY shown.since, shown.id
+"""
+WAITING_COUNTS: Final = """
+    -- How many products and how many proposals wait for a decision.
+    SELECT (SELECT count(*) FROM catalog.products WHERE status = 'pending') AS new,
+           (SELECT count(*) FROM catalog.proposals n JOIN catalog.products p ON p.id = n.product_id
+            WHERE n.status = 'pending' AND p.status = 'approved') AS changes
 """
 NEWEST: Final = f"""
     -- The catalogue below a position, newest first.
@@ -183,6 +206,14 @@ class Filter:
     min_price: int | None = None
     max_price: int | None = None
     in_stock: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingCounts:
+    """How much waits for a decision."""
+
+    new: int
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +345,21 @@ async def with_proposal(conn: Connection, *, below: UUID | None, limit: int) -> 
     return [_product(row) for row in await conn.fetch(WITH_PROPOSAL, below, limit)]
 
 
+async def waiting(
+    conn: Connection, kind: str | None, *, behind: tuple[datetime, UUID] | None, limit: int
+) -> list[Product]:
+    """What waits for a decision, the longest first; of one kind, `new` or `changes`, or of both."""
+    rows = await conn.fetch(WAITING, kind, *(behind or (None, None)), limit)
+    return [_product(row) for row in rows]
+
+
+async def waiting_counts(conn: Connection) -> WaitingCounts:
+    """How much waits for a decision."""
+    row = await conn.fetchrow(WAITING_COUNTS)
+    assert row is not None, "it has no condition"
+    return WaitingCounts(**row)
+
+
 async def newest(conn: Connection, wanted: Filter, *, below: UUID | None, limit: int) -> list[Product]:
     """The catalogue, newest first."""
     return [_product(row) for row in await conn.fetch(NEWEST, limit, *_wanted(wanted), below)]
@@ -360,6 +406,7 @@ def _product(row: asyncpg.Record) -> Product:
         status=Status(row["status"]),
         reasons=tuple(row["reasons"]),
         submissions=row["submissions"],
+        submitted_at=row["submitted_at"],
         version=row["version"],
         on_hand=row["on_hand"],
         stock_version=row["stock_version"],

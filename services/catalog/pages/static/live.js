@@ -85,7 +85,8 @@ export function replace(old, fresh) {
 }
 
 function isInUse(part) {
-  const edited = [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue);
+  const edited = [...part.querySelectorAll("input:not([type=hidden]), textarea")]
+    .some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
   return edited || part.querySelector("details.ask[open]") !== null || (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
 }
 

@@ -6,39 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, ClientSession, CookieJar
+from aiohttp import ClientSession, CookieJar
 
 from services.catalog.pages.assets import FOLDER
 from tests.factories import make_approved, make_product
 from tests.integration.catalog.conftest import Client, Gateway
-
-HTML = {"Accept": "text/html,application/xhtml+xml"}
-TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
-
-
-class Browser:
-    """A browser without scripts: cookies, links and forms."""
-
-    def __init__(self, http: ClientSession) -> None:
-        self.http = http
-
-    async def get(self, path: str, **headers: str) -> tuple[ClientResponse, str]:
-        async with self.http.get(path, headers={**HTML, **headers}) as answer:
-            return answer, await answer.text()
-
-    async def post(self, path: str, **fields: str) -> tuple[ClientResponse, str]:
-        async with self.http.post(path, data=fields, headers=HTML) as answer:
-            return answer, await answer.text()
-
-    async def sign_in(self, email: str, password: str, **fields: str) -> tuple[ClientResponse, str]:
-        return await self.post("/login", email=email, password=password, **fields)
-
-    async def token(self, path: str = "/vendor") -> str:
-        """The token in the page's forms."""
-        _, text = await self.get(path)
-        match = TOKEN.search(text)
-        assert match is not None, text
-        return match[1]
+from tests.integration.catalog.pages.browser import HTML, Browser
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""The marketplace's pages: the approval desk without scripts, and what is said when somebody else was faster."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, CookieJar
+
+from tests.factories import make_approved, make_product
+from tests.integration.catalog.conftest import Client, Gateway
+from tests.integration.catalog.pages.browser import Browser
+
+
+@pytest.fixture
+async def desk(gateway: Gateway) -> AsyncIterator[Browser]:
+    """An admin's browser."""
+    async with ClientSession(gateway.url, cookie_jar=CookieJar(unsafe=True)) as http:
+        browser = Browser(http)
+        answer, _ = await browser.sign_in(gateway.accounts.admin.email, gateway.accounts.admin.password)
+        assert answer.url.path == "/admin"
+        yield browser
+
+
+async def submitted(vendor: Client, title: str, **fields: Any) -> dict[str, Any]:
+    return await make_product(vendor, title=title, submit=True, **fields)
+
+
+async def decided(desk: Browser, product_id: str, decision: str, **fields: str) -> tuple[ClientResponse, str]:
+    """Press a button of the product's page, as it is shown right now."""
+    here = f"/admin/products/{product_id}"
+    _, text = await desk.get(here)
+    return await sent(desk, text, f"{here}/{decision}", **fields)
+
+
+async def sent(desk: Browser, page: str, to: str, **fields: str) -> tuple[ClientResponse, str]:
+    """Send a page's form, with the version that the page showed."""
+    version = re.search(r'name="version" value="(\d+)"', page)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token is not None
+    return await desk.post(to, csrf_token=token[1], **({} if version is None else {"version": version[1]}), **fields)
+
+
+async def test_the_queue_shows_the_oldest_first_and_leads_from_one_to_the_next(
+    desk: Browser, vendor: Client, admin: Client
+) -> None:
+    first, second = await submitted(vendor, "Oak stool"), await submitted(vendor, "Ash stool")
+    live = await make_approved(vendor, admin, title="Elm stool")
+    async with vendor.patch(
+        f"/api/vendor/products/{live['id']}", json={"title": "Elm chair"}, headers={"If-Match": f'"{live["version"]}"'}
+    ) as answer:
+        assert answer.status == 200, await answer.text()
+    _, text = await desk.get("/admin/approvals")
+    assert text.index("Oak stool") < text.index("Ash stool") < text.index("Elm stool")
+    _, text = await desk.get("/admin/approvals?kind=changes")
+    assert ("Elm stool" in text, "Oak stool" in text) == (True, False)
+
+    answer, text = await decided(desk, first["id"], "approve")
+    assert (answer.url.path, "is in the catalogue" in text) == (f"/admin/products/{second['id']}", True)
+    answer, text = await decided(desk, second["id"], "reject")
+    assert (answer.status, "Tick at least one reason" in text) == (422, True)
+    fields = {"reason-title": "on", "note-title": "Of which ash?"}
+    answer, text = await decided(desk, second["id"], "reject", **fields)
+    assert answer.url.path == f"/admin/products/{live['id']}"
+    assert "<del>stool</del>" in text
+    assert "<ins>chair</ins>" in text
+    answer, text = await decided(desk, live["id"], "approve")
+    assert (answer.url.path, "Everything is decided" in text) == ("/admin/approvals", True)
+    _, text = await desk.get(f"/admin/products/{second['id']}")
+    assert "Of which ash?" in text
+
+
+async def test_who_was_faster_is_named_with_what_was_decided(desk: Browser, vendor: Client, admin: Client) -> None:
+    product = await submitted(vendor, "Oak stool")
+    here = f"/admin/products/{product['id']}"
+    _, seen = await desk.get(here)
+    reasons = [{"code": "price", "note": "Is it a typo?"}]
+    async with admin.post(f"/api/admin/products/{product['id']}/reject", json={"reasons": reasons}) as answer:
+        assert answer.status == 200
+    refused, text = await sent(desk, seen, f"{here}/approve")
+    assert refused.status in (409, 412)
+    assert "Somebody was faster" in text
+    assert "asked for changes" in text
+    assert "Is it a typo?" in text
+
+
+async def test_what_changed_meanwhile_is_shown_before_it_is_let_in(
+    desk: Browser, vendor: Client, admin: Client
+) -> None:
+    product = await submitted(vendor, "Oak stool")
+    here = f"/admin/products/{product['id']}"
+    _, seen = await desk.get(here)
+    price = {"price": {"amount_minor": 99900, "currency": "EUR"}}
+    tag = {"If-Match": f'"{product["version"]}"'}
+    async with vendor.patch(f"/api/vendor/products/{product['id']}", json=price, headers=tag) as answer:
+        assert answer.status == 200, await answer.text()
+    refused, text = await sent(desk, seen, f"{here}/approve")
+    assert (refused.status, "It changed while you looked" in text, "€999.00" in text) == (412, True, True)
+    answer, _ = await sent(desk, text, f"{here}/approve")
+    assert answer.status == 200
+
+
+async def test_several_are_decided_at_once_each_as_it_was_seen(desk: Browser, vendor: Client, admin: Client) -> None:
+    products = [await submitted(vendor, f"Stool {number}") for number in range(3)]
+    _, page = await desk.get("/admin/approvals")
+    picked = {f"pick-{product['id']}": str(product["version"]) for product in products}
+    async with admin.post(f"/api/admin/products/{products[0]['id']}/approve") as answer:
+        assert answer.status == 200
+    _, text = await sent(desk, page, "/admin/approvals", then="reject", **picked)
+    assert "Choose a reason" in text
+    fields = {"then": "reject", "reason": "images", "note": "Lighter, please."}
+    _, text = await sent(desk, page, "/admin/approvals", **fields, **picked)
+    assert "2 products sent back" in text
+    assert "somebody was faster" in text
+    for product in products[1:]:
+        async with vendor.get(f"/api/vendor/products/{product['id']}") as answer:
+            told = await answer.json()
+        assert (told["status"], told["reasons"][0]["note"]) == ("rejected", "Lighter, please.")
+    _, text = await sent(desk, page, "/admin/approvals", then="approve")
+    assert "Nothing was chosen" in text
+
+
+async def test_a_product_is_taken_out_of_sight_and_put_back(desk: Browser, vendor: Client, admin: Client) -> None:
+    product = await make_approved(vendor, admin, title="Oak stool")
+    _, text = await decided(desk, product["id"], "suspend", note="A recall")
+    assert "Nobody sees it" in text
+    assert "A recall" in text
+    _, text = await decided(desk, product["id"], "reinstate")
+    assert "On sale again" in text
+
+
+async def test_operators_begin_with_the_installation(gateway: Gateway) -> None:
+    async with ClientSession(gateway.url, cookie_jar=CookieJar(unsafe=True)) as http:
+        browser = Browser(http)
+        answer, text = await browser.sign_in(gateway.accounts.ops.email, gateway.accounts.ops.password)
+        assert (answer.url.path, "Health" in text, "To decide" in text) == ("/admin", True, False)
+        answer, _ = await browser.get("/admin/approvals")
+        assert answer.status == 403
