@@ -1,10 +1,13 @@
-"""Documentation that is rendered from code: `messages.md`, `health.md`, `configuration.md` and the schemas in `docs/`.
+"""Documentation that is rendered from code: pages, the contracts of API and messages, and the schemas in `docs/`.
+
+`docs/openapi.json` and `docs/asyncapi.json` are links to the files that the gateway serves.
 
 `python -m deploy.docs` writes them, `python -m deploy.docs --check` says whether they are up to date.
 """
 
 import argparse
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +18,12 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel
 
+from deploy.api_changes import broken_promises
+from deploy.asyncapi import asyncapi
 from deploy.configuration import configuration_page
 from deploy.health_page import health_page
 from deploy.local.programs import BLUEPRINTS
+from deploy.openapi import openapi
 from deploy.schemas import Schema, broken, schemas
 from services.jobs.policy import orders_for
 from shared.contracts.base import Contract, Event, Job
@@ -34,6 +40,10 @@ MESSAGES: Final = "messages.md"
 HEALTH: Final = "health.md"
 CONFIGURATION: Final = "configuration.md"
 SCHEMAS: Final = "schemas"
+OPENAPI: Final = "openapi.json"
+ASYNCAPI: Final = "asyncapi.json"
+RELEASED: Final = "released/openapi.json"
+"""The API of the last release (`--release`); the present one only adds to it."""
 PROCESSES: Final = tuple(blueprint.name for blueprint in BLUEPRINTS)
 
 INTRODUCTION: Final = """\
@@ -88,13 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.docs", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is out of date")
+    parser.add_argument("--release", action="store_true", help="keep the API of now as what later ones only add to")
     parser.add_argument("--folder", type=Path, default=DOCS, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    complaints = list(_not_additive(given.folder))
+    if given.release:
+        _write(given.folder / RELEASED, _narrow(openapi()))
+    complaints = [*_not_additive(given.folder), *_promises_broken(given.folder)]
     for complaint in complaints:
         print(f"docs: {complaint}", file=sys.stderr)
     if complaints:
-        print("docs: messages only ever gain fields with a default; make a new kind instead.", file=sys.stderr)
+        print("docs: messages and the API only ever gain; make a new kind or address instead.", file=sys.stderr)
         return 1
     if given.check:
         stale = _stale(given.folder)
@@ -102,10 +115,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"docs: {', '.join(stale)} out of date; run `make docs` and commit the result.", file=sys.stderr)
         return 1 if stale else 0
     for name, text in rendered().items():
-        path = given.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        _write(given.folder / name, text)
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def rendered() -> dict[str, str]:
@@ -114,6 +130,8 @@ def rendered() -> dict[str, str]:
         MESSAGES: messages_page(),
         HEALTH: health_page(),
         CONFIGURATION: configuration_page(),
+        OPENAPI: _narrow(openapi()),
+        ASYNCAPI: _narrow(asyncapi_document()),
         **{f"{SCHEMAS}/{name}": _as_text(schema) for name, schema in schemas().items()},
     }
 
@@ -141,8 +159,28 @@ def _not_additive(folder: Path) -> Iterator[str]:
         yield from (f"{name}: {complaint}" for complaint in broken(orjson.loads(path.read_bytes()), now[name]))
 
 
+def _promises_broken(folder: Path) -> Iterator[str]:
+    """What the API of now breaks of the last release."""
+    released = folder / RELEASED
+    if released.is_file():
+        yield from broken_promises(orjson.loads(released.read_bytes()), openapi())
+
+
 def _as_text(schema: Schema) -> str:
     return orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+def _narrow(document: Schema) -> str:
+    """A large one: indented by one, it is still read line by line in a diff."""
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def asyncapi_document() -> dict[str, Any]:
+    """`docs/asyncapi.json`."""
+    return asyncapi(
+        writers={event.type: writer_of(event) for event in EVENTS},
+        readers={event.type: readers_of(event) for event in EVENTS},
+    )
 
 
 def messages_page() -> str:

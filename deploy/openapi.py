@@ -28,10 +28,10 @@ DOCUMENTED: Final = ("/api/", "/hooks/", "/media/")
 SAFE: Final = frozenset({"GET", "HEAD"})
 
 ABOUT: Final = """\
-Everything of a multi-vendor marketplace's catalogue. What holds for every address is said once, in docs/api.md: \
-errors are `application/problem+json` with a stable `type`; bodies are strict and wrong ones are answered with JSON \
-pointers; times are RFC 3339 in UTC, money is in minor units, ids are UUIDs; lists are read page by page with `next`, \
-also in `Link`; every answer has an `X-Request-Id`, which may be given.
+Everything of a multi-vendor marketplace's catalogue. What holds for every address: errors are \
+`application/problem+json` with a stable `type`; bodies are strict, and wrong ones are answered with JSON pointers; \
+times are RFC 3339 in UTC, money is in minor units, ids are UUIDs; lists are read page by page with `next`, also in \
+`Link`; every answer has an `X-Request-Id`, which may be given, and says in `RateLimit` what is left of a share.
 """
 ERRORS: Final[Mapping[int, str]] = {
     400: "The request cannot be read: no HTTP, no JSON, no UTF-8.",

@@ -56,7 +56,7 @@ def _broken(old: Schema, new: Schema, old_root: Schema, new_root: Schema, place:
 
 def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
     """The kinds of value a schema takes, references followed."""
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     if "anyOf" in schema:
         return [found for way in schema["anyOf"] for found in _alternatives(way, root)]
     if isinstance(schema.get("type"), list):
@@ -64,7 +64,8 @@ def _alternatives(schema: Schema, root: Schema) -> list[Schema]:
     return [schema]
 
 
-def _resolved(schema: Schema, root: Schema) -> Schema:
+def resolved(schema: Schema, root: Schema) -> Schema:
+    """The schema itself where there is a reference into `$defs` of `root`."""
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema

@@ -201,6 +201,10 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/schedules/{name}/run"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/pause"): _SCHEDULES_CHANGE,
         ("POST", "/api/admin/schedules/{name}/resume"): _SCHEDULES_CHANGE,
+        # the contract
+        ("GET", "/api/openapi.json"): PUBLIC,
+        ("GET", "/api/asyncapi.json"): PUBLIC,
+        ("GET", "/api/docs"): PUBLIC,
         # pages: assets and the shop
         ("GET", "/static/{mark}/{name}"): PUBLIC,
         ("GET", "/favicon.ico"): PUBLIC,

@@ -24,7 +24,9 @@ class PageQuery(Query):
     """How much of a list, and behind what. A list adds its own filters."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 48
+    """How many items a page has at most."""
     cursor: Annotated[str, Field(max_length=500)] | None = None
+    """`next` of the page before, with the same filters."""
 
 
 def answer(

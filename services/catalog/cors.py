@@ -4,13 +4,12 @@ An origin that is named may call with an API key. Cookies are never honoured fro
 so a browser neither sends a session nor shows what it would open.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from http import HTTPMethod
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
-from shared.web.problems import Handler
 from shared.web.server import Shortcut
 
 REMEMBERED_SECONDS: Final = 600
@@ -40,55 +39,44 @@ READ: Final = ", ".join(
     )
 )
 METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-
-
-def cors_middleware(origins: Collection[str]) -> Middleware:
-    """Let pages of `origins` read answers; with none of them no answer is any different."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _is_preflight(request) and request.headers["Origin"] in origins:
-            return web.Response(status=204, headers=_PREFLIGHT | _shared(request, origins))
-        response = await handler(request)
-        if origins and not response.prepared:
-            _add(response, request, origins)
-        return response
-
-    return middleware
-
-
-def with_cors(shortcut: Shortcut, origins: Collection[str]) -> Shortcut:
-    """The same for answers that are given before any middleware runs."""
-    if not origins:
-        return shortcut
-
-    def shared(request: web.BaseRequest) -> web.Response | None:
-        response = shortcut(request)
-        if response is not None:
-            _add(response, request, origins)
-        return response
-
-    return shared
-
-
-_PREFLIGHT: Final = {
+_PREFLIGHT: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Methods": METHODS,
     "Access-Control-Allow-Headers": SENT,
     "Access-Control-Max-Age": str(REMEMBERED_SECONDS),
 }
 
 
-def _is_preflight(request: web.BaseRequest) -> bool:
-    return request.method == "OPTIONS" and {"Origin", "Access-Control-Request-Method"} <= request.headers.keys()
+def telling_origins(origins: Collection[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """For `on_response_prepare`, which also errors and streams pass: what pages of `origins` may read.
+
+    A preflight is an `OPTIONS` like another, answered where there is an address, and told more.
+    """
+
+    async def tell(request: web.Request, response: web.StreamResponse) -> None:
+        _tell(request, response, origins)
+
+    return tell
 
 
-def _add(response: web.StreamResponse, request: web.BaseRequest, origins: Collection[str]) -> None:
-    for name, value in _shared(request, origins).items():
-        response.headers.add(name, value)
+def with_origins(shortcut: Shortcut, origins: Collection[str]) -> Shortcut:
+    """The same for answers that are given before there is an application to tell."""
+
+    def told(request: web.BaseRequest) -> web.Response | None:
+        response = shortcut(request)
+        if response is not None:
+            _tell(request, response, origins)
+        return response
+
+    return told
 
 
-def _shared(request: web.BaseRequest, origins: Collection[str]) -> dict[str, str]:
+def _tell(request: web.BaseRequest, response: web.StreamResponse, origins: Collection[str]) -> None:
+    """Caches in between keep one answer for each origin, whoever was the first to ask."""
+    response.headers.add("Vary", "Origin")
     origin = request.headers.get("Origin")
-    if origin not in origins or origin is None:
-        return {"Vary": "Origin"}
-    return {"Vary": "Origin", "Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READ}
+    if origin is None or origin not in origins:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = READ
+    if request.method == HTTPMethod.OPTIONS and "Access-Control-Request-Method" in request.headers:
+        response.headers.update(_PREFLIGHT)

@@ -32,6 +32,8 @@ from services.catalog.cache.routes import CacheRoutes
 from services.catalog.cache_clearing import CacheClearing
 from services.catalog.categories.routes import routes as category_routes
 from services.catalog.clients import CLIENTS, Clients
+from services.catalog.contract.routes import routes as contract_routes
+from services.catalog.cors import telling_origins, with_origins
 from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
 from services.catalog.images.routes import ImageRoutes
@@ -172,6 +174,9 @@ async def open_app(
         )
         app.on_response_prepare.append(tell_limits)
         app[SHORTCUT] = limited(cached_reads(caches), limits)
+        if settings.cors_origins:
+            app.on_response_prepare.append(telling_origins(settings.cors_origins))
+            app[SHORTCUT] = with_origins(app[SHORTCUT], settings.cors_origins)
         app[CLIENTS] = clients
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
@@ -192,6 +197,7 @@ async def open_app(
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(FeedRoutes(feeds=feeds).routes())
         app.add_routes(page_routes(view, parts, monitoring=monitoring))
+        app.add_routes(contract_routes())
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
         app.on_shutdown.append(partial(_end, feeds))

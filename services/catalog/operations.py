@@ -8,6 +8,7 @@ from services.catalog.approval.operations import APPROVAL
 from services.catalog.audit_operations import AUDIT
 from services.catalog.cache.operations import CACHES
 from services.catalog.categories.operations import CATEGORIES
+from services.catalog.contract.operations import REFERENCE
 from services.catalog.images.operations import PICTURES
 from services.catalog.inventory.operations import INVENTORY
 from services.catalog.monitoring.operations import MONITORING
@@ -15,7 +16,7 @@ from services.catalog.orders.operations import ORDERS
 from services.catalog.products.operations import CATALOGUE, PRODUCTS
 from services.catalog.realtime.operations import FEEDS
 from services.catalog.sync.operations import SOURCES
-from services.catalog.vendors.operations import VENDORS
+from services.catalog.vendors.operations import MEMBERS, VENDORS
 from shared.web.operations import Group
 
 GROUPS: Final[Sequence[Group]] = (
@@ -23,6 +24,7 @@ GROUPS: Final[Sequence[Group]] = (
     CATEGORIES,
     VENDORS,
     ACCOUNTS,
+    MEMBERS,
     PRODUCTS,
     PICTURES,
     APPROVAL,
@@ -33,4 +35,5 @@ GROUPS: Final[Sequence[Group]] = (
     CACHES,
     MONITORING,
     AUDIT,
+    REFERENCE,
 )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from shared.setting import allowed
-from shared.settings import DatabaseUrl, HttpUrl, ServiceKey, ServiceSettings
+from shared.settings import DatabaseUrl, HttpUrl, OutboundAllow, ServiceKey, ServiceSettings
 from shared.zones import ZoneName
 
 PerMinute = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -34,9 +34,7 @@ class WorkerSettings(Settings):
     """Whose nights are off-peak, where days begin, and the zone of schedule entries that name none."""
     sync_key: ServiceKey
     """With it credentials and secrets of stock sources are kept encrypted: gateway and worker have the same."""
-    outbound_allow: Annotated[
-        tuple[str, ...], allowed('a JSON list of exact host:port, no `*`: ["10.0.0.5:8443"]')
-    ] = ()
+    outbound_allow: OutboundAllow = ()
     """Where remote pictures and stock sources may be fetched from although the address is not public."""
     picture_patience_seconds: Annotated[float, Field(gt=0)] = 30.0
     """How long a picture may be pending before it is asked for again: one at a time, and all that others overtook."""
@@ -77,6 +75,11 @@ class GatewaySettings(Settings):
         allowed('a JSON list of addresses or networks: ["10.0.0.0/8"]'),
     ] = ()
     """Proxies of our own that are believed what `X-Forwarded-For` says; without them it says nothing."""
+    cors_origins: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.:\[\]-]+$")], ...],
+        allowed('a JSON list of exact origins: ["https://shop.example.com"]'),
+    ] = ()
+    """Other origins whose pages may call the API with a key. Cookies are never honoured from there."""
     limit_cached_per_minute: PerMinute = 1_200_000
     """Public reads answered from memory, by address and gateway (docs/limits.md)."""
     limit_read_per_minute: PerMinute = 60_000

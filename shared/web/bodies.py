@@ -27,13 +27,13 @@ B = TypeVar("B", bound=BaseModel)
 class Body(BaseModel):
     """Base of request bodies: strict, and an unknown field is an error, not a typo that is lost."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Query(BaseModel):
     """Base of query strings: text becomes numbers and flags; an unknown parameter is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def _in_range(moment: datetime) -> datetime:

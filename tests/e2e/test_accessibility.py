@@ -20,6 +20,7 @@ PUBLIC: Sequence[str] = (
     "/products/{slug}",
     "/vendors/{vendor}",
     "/login",
+    "/api/docs",
     "/nothing/here",
 )
 BELOW: Mapping[str, Sequence[str]] = {

@@ -52,7 +52,9 @@ class PriceBody(Body):
     """An amount in the currency's smallest unit."""
 
     amount_minor: Minor
+    """1999 is 19.99 of a currency with cents."""
     currency: CurrencyCode
+    """ISO 4217."""
 
     def money(self) -> Money:
         """The same as a value."""
@@ -70,14 +72,19 @@ class OfferBody(Body):
     """A new product."""
 
     sku: Sku
+    """The vendor's own number for it; no two of a vendor's products share one."""
     title: Title
     description: Description
     price: PriceBody
     category: Slug
+    """The slug of one of `GET /api/categories`."""
     on_hand: Pieces
+    """What is in stock, in pieces."""
     attributes: Attributes = Field(default_factory=dict)
     images: Annotated[list[PictureBody], Field(max_length=MAX_PICTURES, default_factory=list)]
+    """Fetched and rendered in the background."""
     submit: bool = True
+    """Put it to the admins at once; else it is a draft."""
 
     def offer(self) -> Offer:
         """The same as a value."""
