@@ -48,6 +48,7 @@ from services.catalog.monitoring.figures import HealthFigures
 from services.catalog.monitoring.neighbours import Neighbours
 from services.catalog.monitoring.routes import MONITORING
 from services.catalog.monitoring.routes import routes as monitoring_routes
+from services.catalog.monitoring.sampling import SAMPLE_SECONDS, Sampling
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.orders.routes import OrderRoutes
 from services.catalog.orders.usecases import Orders
@@ -117,6 +118,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         await stack.enter_async_context(
             serving(app, host=settings.http_host, port=settings.http_port, grace_seconds=settings.grace_seconds)
         )
+        sampling = Sampling(pool=pool, monitoring=app[MONITORING], caches=caches.counted, clock=utc_now)
+        await stack.enter_async_context(background(every(SAMPLE_SECONDS, sampling.run_once), name="samples"))
         checks, refresh = {"database": database_answers(pool)}, [HealthFigures(app[MONITORING]).refresh]
         await stack.enter_async_context(operations_port(settings, checks, refresh=refresh))
         yield

@@ -10,6 +10,7 @@ from services.catalog.handlers import check_low_stock, cleanup_cache, job_failed
 from services.catalog.images.chaser import PictureChaser
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.low_stock import LowStock
+from services.catalog.monitoring.sampling import measures
 from services.catalog.settings import WorkerSettings
 from services.catalog.sync.applying import Applying
 from services.catalog.sync.poller import SyncPoller
@@ -18,6 +19,7 @@ from services.catalog.sync.vault import Vault
 from shared.clock import utc_now
 from shared.contracts import events, jobs
 from shared.db.gaps import reading_all
+from shared.db.measures import measuring
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import open_pool
 from shared.lifecycle import background, every
@@ -78,6 +80,7 @@ async def running(settings: WorkerSettings) -> AsyncIterator[None]:
         )
         poller = SyncPoller(pool=pool, outbox=outbox)
         await stack.enter_async_context(background(every(SYNC_SECONDS, poller.run_once), name="sync poller"))
+        await stack.enter_async_context(measuring(pool, measures, schema="catalog"))
         hearing = await stack.enter_async_context(
             reading_all(
                 broker,

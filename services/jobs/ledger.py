@@ -9,6 +9,7 @@ from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.collector import collecting
 from services.jobs.dispatch import Dispatcher
+from services.jobs.measures.store import measures
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner, make_recorder
 from services.jobs.publishing import JobPublisher
@@ -19,6 +20,7 @@ from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.contracts import jobs
 from shared.db.gaps import reading_all
+from shared.db.measures import measuring
 from shared.db.outbox import Inbox, Outbox, relaying
 from shared.db.pool import open_pool
 from shared.db.replay import announcing, ask_for_all
@@ -78,6 +80,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(background(every(RELEASE_SECONDS, overlap.run_once), name="overlap"))
         teller = ChangeTeller(pool, ledger, Outbox("jobs"))
         await stack.enter_async_context(background(every(TELL_SECONDS, teller.run_once), name="changes"))
+        await stack.enter_async_context(measuring(pool, measures, schema="jobs"))
         sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
         await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
         rescuer = Rescuer(

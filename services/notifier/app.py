@@ -11,12 +11,14 @@ from services.notifier.contacts import CatalogContacts
 from services.notifier.handlers import account_changed, send_email, send_notification
 from services.notifier.letters import prepare_letters
 from services.notifier.mailer import Mailer
+from services.notifier.measures import measures
 from services.notifier.pruner import Pruner
 from services.notifier.routes import new_api
 from services.notifier.settings import Settings
 from services.notifier.usecases import Inbox, Mailroom, Preferences
 from shared.clock import utc_now
 from shared.contracts import events, jobs
+from shared.db.measures import measuring
 from shared.db.outbox import Outbox, relaying
 from shared.db.pool import open_pool
 from shared.db.replay import announcing
@@ -83,6 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             announcing(pool, broker, relay, schema="notifier", topology=whole, seconds=settings.announce_seconds)
         )
         await stack.enter_async_context(background(every(PRUNE_SECONDS, pruner.run_once), name="prune"))
+        await stack.enter_async_context(measuring(pool, measures, schema="notifier"))
         api = new_api(inbox, Preferences(pool=pool, clock=utc_now), key=settings.notifier_key.get_secret_value())
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
         changes = await stack.enter_async_context(

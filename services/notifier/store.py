@@ -20,6 +20,11 @@ RECORD_DELIVERY = """
     SET outcome = excluded.outcome, answer = excluded.answer, answered_at = excluded.answered_at
     WHERE known.outcome <> 'sent'
 """
+ANSWERED = """
+    -- What the mail server's answers of a time span were.
+    SELECT outcome, count(*) AS count FROM notifier.deliveries
+    WHERE answered_at >= $1 AND answered_at < $2 GROUP BY outcome ORDER BY outcome
+"""
 FORGET_DELIVERIES = """
     -- Drop a batch of guards nobody can need any more.
     DELETE FROM notifier.deliveries
@@ -159,6 +164,11 @@ async def record_delivery(conn: Connection, delivery: Delivery) -> None:
         delivery.answer,
         delivery.at,
     )
+
+
+async def answered(conn: Connection, *, since: datetime, until: datetime) -> list[tuple[str, int]]:
+    """How many mails were `sent` and `refused` in a time span; what did not occur is left out."""
+    return [(row["outcome"], row["count"]) for row in await conn.fetch(ANSWERED, since, until)]
 
 
 async def forget_deliveries(conn: Connection, *, before: datetime, limit: int) -> int:

@@ -40,6 +40,8 @@ class Counting:
                 if event_id in fresh:
                     changed += await self._count(conn, each)
             await store.reopen(conn, changed)
+            told = [each.event.hour for each in unique.values() if isinstance(each.event, events.MeasuresRecorded)]
+            await store.reopen_metrics(conn, told)
 
     async def _count(self, conn: Connection, received: Received) -> list[SoldLine]:
         """Keep what one event tells; the lines whose days are different now."""
@@ -63,6 +65,8 @@ class Counting:
                 await store.keep_vendor(conn, vendor, told_at=envelope.time)
             case events.ProductEvent():
                 await self._count_product(conn, event, envelope)
+            case events.MeasuresRecorded():
+                await store.add_measures(conn, event)
             case events.JobFailed():
                 await store.add_facts(conn, [_failure(envelope, event)])
                 await self._report_failed(conn, event)

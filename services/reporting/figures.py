@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
+from services.reporting.metrics import work_of
 from services.reporting.models import (
     Activity,
     DailyMetrics,
@@ -17,6 +18,7 @@ from services.reporting.models import (
     FailedJobs,
     HourRow,
     HourSales,
+    MeasureRow,
     Period,
     Reason,
     Sales,
@@ -50,7 +52,13 @@ def daily_sales(
 
 
 def daily_metrics(
-    period: Period, rows: Sequence[SalesRow], facts: Sequence[FactRow], products: Sequence[tuple[str, int]]
+    period: Period,
+    rows: Sequence[SalesRow],
+    facts: Sequence[FactRow],
+    *,
+    products: Sequence[tuple[str, int]],
+    measures: Sequence[MeasureRow],
+    is_whole: bool,
 ) -> DailyMetrics:
     """`daily_metrics`; a day on which nothing happened is there with zeros."""
     by_day = _sales_by_day(rows)
@@ -72,6 +80,7 @@ def daily_metrics(
             for job_type, count in sorted(failed.items(), key=lambda item: (-item[1], item[0]))
         ),
         products=tuple(products),
+        work=work_of(period, measures, is_whole=is_whole),
     )
 
 

@@ -186,6 +186,19 @@ class VendorFactRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasureRow:
+    """What services measured in the hour or day that began at `at`, added up: how often, the sum, the extremes."""
+
+    at: datetime
+    name: str
+    label: str
+    count: int
+    total: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class FactRow:
     """How often a thing happened on a day."""
 
@@ -275,8 +288,85 @@ class FailedJobs(Figures):
     count: int
 
 
+class Lasting(Figures):
+    """How long something took, in milliseconds: the mean, and the longest."""
+
+    mean_ms: int
+    longest_ms: int
+
+
+class JobWork(Figures):
+    """What became of the jobs of a type; `wait` is until the first attempt, `run` the last one. Null without any."""
+
+    job_type: str
+    completed: int
+    failed: int
+    cancelled: int
+    wait: Lasting | None = None
+    run: Lasting | None = None
+
+
+class FailureCause(Figures):
+    """How many jobs of a type failed for good with an error of a class."""
+
+    job_type: str
+    error_class: str
+    count: int
+
+
+class CacheUse(Figures):
+    """How often a cache of all gateways was asked, and how often it knew."""
+
+    cache: str
+    hits: int
+    misses: int
+
+
+class HealthScore(Figures):
+    """The health score over some time: 100 is well."""
+
+    mean: int
+    lowest: int
+
+
+class Slot(Figures):
+    """What services measured in one hour of a day, or one day of a longer period. `health` is null when none looked."""
+
+    at: datetime
+    jobs_completed: int = 0
+    jobs_failed: int = 0
+    mails_sent: int = 0
+    images_processed: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    health: HealthScore | None = None
+
+
+class Work(Figures):
+    """What the services measured of themselves; `slots` are the hours of one day, or the days of a longer period.
+
+    `is_whole` is false while a service has not told of the last hour.
+    """
+
+    is_whole: bool = True
+    mails_sent: int = 0
+    mails_refused: int = 0
+    mails_failed: int = 0
+    images_processed: int = 0
+    images_failed: int = 0
+    jobs: tuple[JobWork, ...] = ()
+    failures: tuple[FailureCause, ...] = ()
+    caches: tuple[CacheUse, ...] = ()
+    health: HealthScore | None = None
+    slots: tuple[Slot, ...] = ()
+
+
 class DailyMetrics(Figures):
-    """`daily_metrics`: the whole marketplace's day for its operator. `products` counts them by state, as it stands."""
+    """`daily_metrics`: the whole marketplace's day for its operator.
+
+    `products` counts them by state, as told last within the period, else as it stands. `work` is null where no
+    service told of an hour of the period.
+    """
 
     type: Literal["daily_metrics"] = "daily_metrics"
     sales: Sales
@@ -284,6 +374,7 @@ class DailyMetrics(Figures):
     days: tuple[DayMetrics, ...]
     failed_jobs: tuple[FailedJobs, ...]
     products: tuple[tuple[str, int], ...] = ()
+    work: Work | None = None
 
 
 class Decisions(Figures):
@@ -367,7 +458,7 @@ class Report:
 
     `round` counts how often it was asked for; `is_due` is one that nobody asked for, its day was over. `figures_at` is
     when the figures were taken; they stay readable while a newer building is pending. `changes` counts what happened
-    late on its days, `is_revised` says that figures were replaced because of it. `request_id` is the event that asked
+    late on its days, `revisions` how often figures were replaced because of it. `request_id` is the event that asked
     last, `job_id` the job that built last. `progress` is the share that is done, 0 to 1, while it is being built.
     """
 
@@ -384,7 +475,12 @@ class Report:
     figures_at: datetime | None = None
     error: str | None = None
     changes: int = 0
-    is_revised: bool = False
+    revisions: int = 0
     is_due: bool = False
     vendor_name: str = ""
     progress: float | None = None
+
+    @property
+    def is_revised(self) -> bool:
+        """Whether figures that were there were replaced because something came late."""
+        return self.revisions > 0

@@ -14,6 +14,7 @@ from services.reporting.models import (
     FactKind,
     FactRow,
     HourRow,
+    MeasureRow,
     Period,
     PoorProduct,
     Report,
@@ -26,6 +27,7 @@ from services.reporting.models import (
     VendorFactRow,
     VendorSalesRow,
 )
+from shared.contracts.events import MeasuresRecorded
 from shared.db.pool import Connection
 
 ADD_LINES = """
@@ -196,6 +198,40 @@ POOR_PRODUCTS = """
     ORDER BY (p.pictures = 0) DESC NULLS LAST, p.description_chars NULLS LAST, p.id
     LIMIT $3
 """
+ADD_HOUR = """
+    -- A service has told of one of its hours.
+    INSERT INTO reporting.hours_told (service, hour) VALUES ($1, $2) ON CONFLICT DO NOTHING
+"""
+IS_WHOLE = """
+    -- Whether each service that told of a time span at all has told of its last hour.
+    SELECT NOT EXISTS (
+        SELECT FROM reporting.hours_told WHERE hour >= $1 AND hour < $2
+        GROUP BY service HAVING max(hour) < $2::timestamptz - interval '1 hour')
+"""
+ADD_MEASURES = """
+    -- What a service said of one of its hours; what is known stays as it is.
+    INSERT INTO reporting.measures (service, hour, name, label, count, total, least, most)
+    SELECT $1, $2, name, label, count, total, least, most
+    FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+        AS m (name, label, count, total, least, most)
+    ON CONFLICT DO NOTHING
+"""
+MEASURES = """
+    -- What services measured in a time span, added up by the hour ($4) or by the day of a zone.
+    SELECT CASE WHEN $4 THEN hour ELSE date_trunc('day', hour AT TIME ZONE $3) AT TIME ZONE $3 END AS at, name, label,
+           sum(count)::bigint AS count, sum(total)::bigint AS total, min(least) AS least, max(most) AS most
+    FROM reporting.measures
+    WHERE hour >= $1 AND hour < $2 AND name <> 'products'
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3
+"""
+PRODUCTS_TOLD = """
+    -- How many products were in which state at the end of a time span, as the catalog told it last.
+    SELECT label, count FROM reporting.measures
+    WHERE name = 'products' AND hour = (
+        SELECT max(hour) FROM reporting.measures WHERE name = 'products' AND hour >= $1 AND hour < $2)
+    ORDER BY count DESC, label
+"""
 STATUSES = """
     -- How many products are in which state.
     SELECT status, count(*) AS count FROM reporting.products GROUP BY 1 ORDER BY 2 DESC, 1
@@ -219,6 +255,18 @@ REOPEN = """
               SELECT FROM sold
               WHERE (r.vendor_id IS NULL OR r.vendor_id = sold.vendor_id)
                 AND (sold.placed_at AT TIME ZONE r.time_zone)::date BETWEEN r.period_from AND r.period_to)
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE reporting.reports SET changes = changes + 1, is_late = is_late OR figures IS NOT NULL
+    FROM touched WHERE reports.id = touched.id
+"""
+REOPEN_METRICS = """
+    -- Services have told of hours that reports are about: these are completed, and not late.
+    WITH touched AS (
+        SELECT id FROM reporting.reports AS r
+        WHERE type = 'daily_metrics' AND EXISTS (
+            SELECT FROM unnest($1::timestamptz[]) AS told (hour)
+            WHERE (told.hour AT TIME ZONE r.time_zone)::date BETWEEN r.period_from AND r.period_to)
         ORDER BY id FOR UPDATE
     )
     UPDATE reporting.reports SET changes = changes + 1 FROM touched WHERE reports.id = touched.id
@@ -279,7 +327,7 @@ REPLACE_FIGURES = """
     UPDATE reporting.reports
     SET figures = $2, figures_at = $3, job_id = $4, time_zone = $5, counted = $6, state = 'ready', error = NULL,
         progress = NULL,
-        revisions = revisions + (figures IS NOT NULL AND $6 > counted)::int
+        revisions = revisions + (figures IS NOT NULL AND is_late AND $6 > counted)::int
     WHERE id = $1 AND (figures_at IS NULL OR figures_at < $3) AND job_id IS DISTINCT FROM $4
     RETURNING round
 """
@@ -437,6 +485,42 @@ async def poor_products(conn: Connection, vendor_id: UUID | None, *, limit: int)
     return [PoorProduct(**row) for row in rows]
 
 
+async def add_measures(conn: Connection, told: MeasuresRecorded) -> None:
+    """Keep what a service said of one of its hours. Safe to repeat."""
+    measures = told.measures
+    await conn.execute(ADD_HOUR, told.service, told.hour)
+    await conn.execute(
+        ADD_MEASURES,
+        told.service,
+        told.hour,
+        [each.name for each in measures],
+        [each.label for each in measures],
+        [each.count for each in measures],
+        [each.total for each in measures],
+        [each.least for each in measures],
+        [each.most for each in measures],
+    )
+
+
+async def measures(conn: Connection, period: Period) -> list[MeasureRow]:
+    """What services measured, by the hour of a period of one day, else by the day."""
+    is_hourly = len(period.days) == 1
+    rows = await conn.fetch(MEASURES, period.starts_at, period.ends_at, period.zone.key, is_hourly)
+    return [MeasureRow(**row) for row in rows]
+
+
+async def is_whole(conn: Connection, period: Period) -> bool:
+    """Whether the last hour of a period is told by whoever told of others."""
+    whole: bool = await conn.fetchval(IS_WHOLE, period.starts_at, period.ends_at)
+    return whole
+
+
+async def products_told(conn: Connection, period: Period) -> list[tuple[str, int]]:
+    """How many products were in which state at the end of a period, the most frequent first; empty if none told."""
+    rows = await conn.fetch(PRODUCTS_TOLD, period.starts_at, period.ends_at)
+    return [(row["label"], row["count"]) for row in rows]
+
+
 async def statuses(conn: Connection) -> list[tuple[str, int]]:
     """How many products are in which state, the most frequent first."""
     return [(row["status"], row["count"]) for row in await conn.fetch(STATUSES)]
@@ -462,6 +546,12 @@ async def reopen(conn: Connection, lines: Sequence[SoldLine]) -> None:
     """Note at every report whose sales have changed that they have."""
     if lines:
         await conn.execute(REOPEN, [line.vendor_id for line in lines], [line.placed_at for line in lines])
+
+
+async def reopen_metrics(conn: Connection, hours: Sequence[datetime]) -> None:
+    """Note at every report of metrics that more is known of its hours."""
+    if hours:
+        await conn.execute(REOPEN_METRICS, hours)
 
 
 async def revisable(conn: Connection, *, now: datetime, limit: int) -> list[Report]:
@@ -564,7 +654,7 @@ def _report(row: Any) -> Report:
         figures_at=row["figures_at"],
         error=row["error"],
         changes=row["changes"],
-        is_revised=row["revisions"] > 0,
+        revisions=row["revisions"],
         is_due=row["is_due"],
         vendor_name=row.get("vendor_name") or "",
         progress=row["progress"],

@@ -139,7 +139,7 @@ class Reports:
             built = await store.find_report(conn, locked.id)
             assert built is not None
             if answered is not None:
-                await self.outbox.add(conn, self._ready(built, is_new=locked.figures is None))
+                await self.outbox.add(conn, self._ready(built, before=locked))
         return built
 
     async def find(self, report_id: UUID, *, vendor_id: UUID | None) -> Report:
@@ -252,14 +252,13 @@ class Reports:
         assert found is not None  # reports are never deleted
         return found
 
-    def _ready(self, report: Report, *, is_new: bool) -> events.ReportReady:
-        assert report.figures is not None
-        told = () if is_empty(report.figures) else document_of(report).key_figures
+    def _ready(self, report: Report, *, before: Report) -> events.ReportReady:
+        told = document_of(report).key_figures if is_news(report, before=before) else ()
         return events.ReportReady(
             report_id=report.id,
             report_type=report.type,
             vendor_id=report.vendor_id,
-            revised=not is_new,
+            revised=report.revisions > before.revisions,
             is_due=report.is_due,
             period_from=report.period.first,
             period_to=report.period.last,
@@ -296,7 +295,14 @@ async def figures_of(conn: Connection, report: Report, tell: Tell) -> AnyFigures
         case "daily_metrics":
             sold = await store.sales(conn, period, None)
             await tell(0.5)
-            return daily_metrics(period, sold, await store.fact_counts(conn, period), await store.statuses(conn))
+            return daily_metrics(
+                period,
+                sold,
+                await store.fact_counts(conn, period),
+                products=await store.products_told(conn, period) or await store.statuses(conn),
+                measures=await store.measures(conn, period),
+                is_whole=await store.is_whole(conn, period),
+            )
         case "vendor_performance":
             return await _vendor_performance_of(conn, report, tell)
         case "catalog_quality":
@@ -355,14 +361,32 @@ def is_empty(figures: AnyFigures) -> bool:
     match figures:
         case DailySales(totals=totals):
             return totals.orders == 0
-        case DailyMetrics(sales=sales, activity=activity):
-            return sales.orders == 0 and not any(activity.model_dump().values())
+        case DailyMetrics(sales=sales, activity=activity, work=work):
+            return sales.orders == 0 and work is None and not any(activity.model_dump().values())
         case VendorPerformance(sales=sales, decisions=decisions):
             return (
                 sales.orders + decisions.submitted + decisions.approved + decisions.rejected + figures.stock_outs == 0
             )
         case CatalogQuality(products=products, reasons=reasons):
             return products == 0 and not reasons
+
+
+def is_news(report: Report, *, before: Report) -> bool:
+    """Whether people are told of a report's figures, `before` being what was there.
+
+    Not of empty ones, not of a day whose last hour is not told yet, and of a day that was told only when it is revised;
+    who asked for a report hears of it each time.
+    """
+    assert report.figures is not None
+    if is_empty(report.figures) or not is_whole(report.figures):
+        return False
+    was_told = before.figures is not None and is_whole(before.figures)
+    return not (report.is_due and was_told) or report.revisions > before.revisions
+
+
+def is_whole(figures: AnyFigures) -> bool:
+    """Whether all services that measure have told of all of the period."""
+    return not isinstance(figures, DailyMetrics) or figures.work is None or figures.work.is_whole
 
 
 def checked_period(first: date, last: date, zone: ZoneInfo, *, today: date) -> Period:

@@ -432,6 +432,30 @@ class SentEvents(Contract):
     ids: AtMost500Ids
 
 
+class Measure(Contract):
+    """One number of an hour: how often (`count`), and of what was measured the sum, the least and the most.
+
+    `label` tells measures of one name apart: a job's type, a product's state, a cache.
+    """
+
+    name: Text
+    label: Text = ""
+    count: NonNegativeInt
+    total: int = 0
+    least: int = 0
+    most: int = 0
+
+
+class MeasuresRecorded(Event):
+    """What a service did in the hour that began at `hour`. Written once for each service and hour, by the service."""
+
+    type = "measures.recorded"
+    subject_field = "service"
+    service: Text
+    hour: datetime
+    measures: tuple[Measure, ...]
+
+
 class PublisherSeen(Event):
     """What a service published lately. Written by every relay, past the outbox; who reads one of the types and never
     saw an id that is named asks for it with `events.replay_requested`.
@@ -492,6 +516,7 @@ EVENTS: tuple[type[Event], ...] = (
     JobFinished,
     JobFailed,
     JobsChanged,
+    MeasuresRecorded,
     PublisherSeen,
     EventsReplayRequested,
 )

@@ -135,7 +135,7 @@ EVENT_READERS: Final[Mapping[str, tuple[str, ...]]] = {
         ANNOUNCEMENT,
     ),
     "catalog": ("image.processed", "job.failed", ANNOUNCEMENT),
-    "reporting": ("product.*", "order.*", "stock.*", "job.failed", ANNOUNCEMENT),
+    "reporting": ("product.*", "order.*", "stock.*", "vendor.changed", "job.failed", "measures.recorded", ANNOUNCEMENT),
     "notifier": ("account.changed",),
     "scheduler": ("job.finished", ANNOUNCEMENT),
 }

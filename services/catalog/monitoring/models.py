@@ -249,6 +249,16 @@ class Task(Heard):
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Something a gateway saw `count` times, each time as `value`."""
+
+    name: str
+    label: str
+    count: int
+    value: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """In whose name other services are asked, and for which request."""
 

@@ -17,7 +17,7 @@ from services.reporting.app import running
 from services.reporting.settings import Settings
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope, wrap
-from shared.contracts.events import ReportRequested
+from shared.contracts.events import Measure, MeasuresRecorded, ReportRequested, VendorChanged
 from shared.contracts.jobs import GenerateReport
 from shared.contracts.reports import AttemptReport, Outcome, ReportBatch
 from shared.db.pool import Pool
@@ -166,11 +166,16 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
     kept = make_order(moment(9), make_line(VENDOR_A, quantity=2, price=1999), make_line(VENDOR_B, price=100))
     lost = make_order(moment(10), make_line(VENDOR_A, quantity=1, price=500, title="=cmd"))
     told = [enveloped(make_cancellation(lost)), enveloped(kept), enveloped(lost)]  # the cancellation first
+    zone = VendorChanged(vendor_id=VENDOR_A, version=2, name="A", time_zone="Etc/GMT-1")
+    hour = MeasuresRecorded(service="notifier", hour=moment(9), measures=(Measure(name="mails_sent", count=1),))
+    told += [enveloped(zone), enveloped(hour)]
     await world.publish(*told, *told)  # and everything twice
-    await eventually(lambda: pool.fetchval("SELECT count(*) = 3 FROM reporting.inbox"))
+    await eventually(lambda: pool.fetchval("SELECT count(*) = 5 FROM reporting.inbox"))
+    assert await pool.fetchval("SELECT count(*) FROM reporting.measures") == 1
 
     status, report, headers = await world.call(Role.VENDOR, "POST", "/api/vendor/reports", asked())
     assert (status, report["state"], report["figures"]) == (201, "pending", None)
+    assert report["time_zone"] == "Etc/GMT-1"
     assert report["period"] == {"from": A_DAY.isoformat(), "to": A_DAY.isoformat()}
     path = f"/api/vendor/reports/{report['id']}"
     assert headers["Location"] == path

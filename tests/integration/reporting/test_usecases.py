@@ -21,6 +21,9 @@ from services.reporting.models import (
     DailyMetrics,
     DailySales,
     Decisions,
+    HealthScore,
+    Lasting,
+    Period,
     Report,
     ReportState,
     ReportType,
@@ -30,7 +33,7 @@ from services.reporting.models import (
 from services.reporting.usecases import ASK_AGAIN_AFTER, Reports
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import OrderPlaced, ProductArchived, VendorChanged
+from shared.contracts.events import Measure, MeasuresRecorded, OrderPlaced, ProductArchived, VendorChanged
 from shared.contracts.jobs import GenerateReport
 from shared.db.outbox import Inbox, Outbox
 from shared.db.pool import Pool, transaction
@@ -518,6 +521,110 @@ async def test_a_late_order_reopens_its_day_and_the_report_is_revised(counting: 
     assert isinstance(revised.figures, DailySales)
     assert (revised.is_revised, revised.figures.totals.cancelled_orders) == (True, 1)
     assert await reports.revise() == 0
+
+
+def make_measures(service: str, hour: str, *measures: Measure) -> MeasuresRecorded:
+    return MeasuresRecorded(service=service, hour=at(hour), measures=measures)
+
+
+async def metrics(reports: Reports, first: date = DAY, last: date = DAY) -> DailyMetrics:
+    report, _ = await reports.request("daily_metrics", None, first, last)
+    figures = (await reports.generate(job_for(report), attempt=attempt())).figures
+    assert isinstance(figures, DailyMetrics)
+    return figures
+
+
+async def test_daily_metrics_add_up_what_services_measured(counting: Counting, reports: Reports) -> None:
+    told = [
+        make_measures(
+            "jobs",
+            "2026-03-01T09:00",
+            Measure(name="jobs_completed", label="send-email", count=8),
+            Measure(name="jobs_completed", label="process-image", count=3),
+            Measure(name="jobs_failed", label="send-email", count=2),
+            Measure(name="completed_wait_ms", label="send-email", count=8, total=1600, least=10, most=900),
+            Measure(name="failed_wait_ms", label="send-email", count=2, total=400, least=10, most=1900),
+            Measure(name="completed_run_ms", label="send-email", count=8, total=800, least=10, most=500),
+            Measure(name="job_failures", label="send-email MailboxRejected", count=2),
+        ),
+        make_measures("jobs", "2026-03-01T10:00", Measure(name="jobs_completed", label="send-email", count=5)),
+        make_measures("jobs", "2026-03-02T00:00", Measure(name="jobs_completed", label="send-email", count=100)),
+        make_measures("notifier", "2026-03-01T09:00", Measure(name="mails_sent", count=9)),
+        make_measures(
+            "catalog",
+            "2026-03-01T23:00",
+            Measure(name="health", count=2, total=180, least=80, most=100),
+            Measure(name="cache_hits", label="product", count=90),
+            Measure(name="cache_misses", label="product", count=10),
+            Measure(name="products", label="approved", count=48),
+            Measure(name="products", label="pending", count=2),
+        ),
+        make_measures("catalog", "2026-03-01T05:00", Measure(name="products", label="approved", count=7)),
+    ]
+    envelopes = [received(event) for event in told]
+    for each in [*reversed(envelopes), *envelopes]:  # in any order, and twice
+        await counting.record([each])
+    figures = await metrics(reports)
+    assert figures.products == (("approved", 48), ("pending", 2))
+    work = figures.work
+    assert work is not None
+    assert (work.mails_sent, work.mails_failed, work.images_processed) == (9, 2, 3)
+    assert [(job.job_type, job.completed, job.failed) for job in work.jobs] == [
+        ("send-email", 13, 2),
+        ("process-image", 3, 0),
+    ]
+    assert work.jobs[0].wait == Lasting(mean_ms=200, longest_ms=1900)
+    assert work.jobs[0].run == Lasting(mean_ms=100, longest_ms=500)
+    assert [(cause.job_type, cause.error_class, cause.count) for cause in work.failures] == [
+        ("send-email", "MailboxRejected", 2)
+    ]
+    assert [(use.hits, use.misses) for use in work.caches] == [(90, 10)]
+    assert work.health == HealthScore(mean=90, lowest=80)
+    assert {slot.at.hour: slot.jobs_completed for slot in work.slots if slot.jobs_completed} == {9: 11, 10: 5}
+    two_days = (await metrics(reports, DAY, DAY + timedelta(days=1))).work
+    assert two_days is not None
+    assert [slot.jobs_completed for slot in two_days.slots] == [16, 100]
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-01", 24)])
+async def test_metrics_have_as_many_hours_as_the_day(counting: Counting, pool: Pool, day: str, hours: int) -> None:
+    reports = make_reports(pool, zone="Europe/Berlin", now=at("2026-12-01T00:00"))
+    that = Period(date.fromisoformat(day), date.fromisoformat(day), ZoneInfo("Europe/Berlin"))
+    began = [that.starts_at + timedelta(hours=passed) for passed in range(-1, hours + 1)]
+    one = (Measure(name="mails_sent", count=1),)
+    await counting.record([received(MeasuresRecorded(service="notifier", hour=hour, measures=one)) for hour in began])
+    work = (await metrics(reports, that.first, that.last)).work
+    assert work is not None
+    assert [slot.mails_sent for slot in work.slots] == [1] * hours
+    assert work.mails_sent == hours
+
+
+async def test_measures_of_the_last_hour_complete_a_report_and_revise_nothing(
+    counting: Counting, reports: Reports, pool: Pool
+) -> None:
+    early = make_measures("notifier", "2026-03-01T22:00", Measure(name="mails_sent", count=1))
+    last = make_measures("notifier", "2026-03-01T23:00", Measure(name="mails_sent", count=2))
+    await counting.record([received(early)])
+    due = GenerateReport(report_type="daily_metrics", due_at=at("2026-03-02T00:00"))
+    report = await reports.generate(due, attempt=attempt())
+    await counting.record([received(last)])
+    assert await reports.revise() == 1
+    completed = await reports.generate(job_for(report), attempt=attempt())
+    assert isinstance(completed.figures, DailyMetrics)
+    assert completed.figures.work is not None
+    assert (completed.figures.work.mails_sent, completed.is_revised) == (3, False)
+    await reports.generate(due, attempt=attempt())  # by hand: nobody is mailed anew
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    assert await reports.revise() == 1
+    assert (await reports.generate(job_for(report), attempt=attempt())).is_revised
+    told = await pool.fetch("SELECT body FROM reporting.outbox WHERE type = 'report.ready' ORDER BY seq")
+    mailed = [Envelope.model_validate_json(row["body"]).data for row in told]
+    assert [(bool(data["summary"]), data["revised"]) for data in mailed] == [
+        (False, False),
+        (True, False),
+        (False, False),
+        (True, True),
+    ]
 
 
 async def test_what_is_told_while_figures_are_taken_is_not_lost(

@@ -1,0 +1,1 @@
+"""What the ledger tells of each hour, for the daily metrics."""

@@ -1,0 +1,6 @@
+-- migrate:up
+
+-- The hours of which `measures.recorded` has told (shared.db.measures).
+CREATE TABLE notifier.measured (
+    hour timestamptz PRIMARY KEY
+);
