@@ -7,7 +7,7 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from services.notifier.models import VENDOR_KINDS
+from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS
 from services.notifier.routes import new_api
 from services.notifier.usecases import Inbox, Preferences
 from shared.contracts.base import Audience
@@ -111,7 +111,7 @@ async def test_nobody_marks_a_line_of_another_inbox(api: Api, inbox: Inbox) -> N
 async def test_preferences_are_on_until_chosen_otherwise(api: Api) -> None:
     on = [{"kind": kind, "in_app": True, "email": True} for kind in VENDOR_KINDS]
     assert await api(SELLER, "GET", "/api/notification-preferences") == (200, {"items": on})
-    admins = [{"kind": "product_submitted", "in_app": True, "email": True}]
+    admins = [{"kind": kind, "in_app": True, "email": True} for kind in ADMIN_KINDS]
     assert await api(ADMIN, "GET", "/api/notification-preferences") == (200, {"items": admins})
 
 

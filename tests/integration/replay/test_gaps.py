@@ -82,7 +82,7 @@ def delivered(event: Event, identifier: UUID | None = None) -> DeliveredMessage:
     message: Any = SimpleNamespace(
         body=envelope.model_dump_json(exclude_none=True).encode(),
         routing_key=event.type,
-        header=SimpleNamespace(properties=SimpleNamespace(message_id=str(envelope.id))),
+        header=SimpleNamespace(properties=SimpleNamespace(message_id=str(envelope.id), headers={})),
     )
     return cast(DeliveredMessage, message)
 
