@@ -19,7 +19,7 @@ VHOST: Final = "souk"
 ADMINISTRATOR: Final = "souk"
 TOPOLOGY: Final = "topology"
 """The broker account of the one-shot `souk topology apply`."""
-KEYS: Final = (*(f"{service}-key" for service in SERVICES), "sync-key")
+KEYS: Final = (*(f"{service}-key" for service in SERVICES), "sync-key", "vapid-key")
 SCHEMAS: Final = tuple(sorted({blueprint.schema for blueprint in BLUEPRINTS if blueprint.schema}))
 
 

@@ -15,6 +15,7 @@ OUTBOUND = "SOUK_OUTBOUND_ALLOW"
 SYNC_KEY = "SOUK_SYNC_KEY"
 PUBLIC = "SOUK_PUBLIC_URL"
 ZONE = "SOUK_TIME_ZONE"
+VAPID_KEY = "SOUK_VAPID_PRIVATE_KEY"
 SCHEDULE = "SOUK_SCHEDULE_FILE"
 SMTP = ("SOUK_SMTP_HOST", "SOUK_SMTP_PORT", "SOUK_SMTP_TLS", "SOUK_MAIL_FROM")
 
@@ -51,7 +52,7 @@ BLUEPRINTS = (
         schema="notifier",
         serves="notifier",
         calls=("catalog",),
-        reads=(RETRIES, PUBLIC, *SMTP),
+        reads=(RETRIES, PUBLIC, OUTBOUND, VAPID_KEY, *SMTP),
     ),
     Blueprint("imaging", ("services.imaging",), reads=(RETRIES, OUTBOUND, BLOBS)),
     Blueprint(

@@ -316,6 +316,7 @@ def _wiring(
             "SOUK_BLOBS_URL": home.blobs.as_uri(),
             "SOUK_OUTBOUND_ALLOW": json.dumps(settings.outbound_allow),
             "SOUK_SYNC_KEY": kept_secret(home.secrets / "sync-key"),
+            "SOUK_VAPID_PRIVATE_KEY": kept_secret(home.secrets / "vapid-key"),
             "SOUK_PUBLIC_URL": urls.get("catalog", ""),
             "SOUK_TIME_ZONE": settings.time_zone,
             "SOUK_SCHEDULE_FILE": str(settings.schedule_file),

@@ -13,6 +13,8 @@ from services.notifier.letters import prepare_letters
 from services.notifier.mailer import Mailer
 from services.notifier.measures import measures
 from services.notifier.pruner import Pruner
+from services.notifier.pusher import Pusher
+from services.notifier.pushes import Pushes, Subscriptions
 from services.notifier.routes import new_api
 from services.notifier.settings import Settings
 from services.notifier.usecases import Inbox, Mailroom, Preferences
@@ -28,6 +30,7 @@ from shared.messaging.attempt import HandlerTable
 from shared.messaging.broker import open_broker
 from shared.messaging.reader import EventTable, one_by_one, reading
 from shared.messaging.working import working
+from shared.outbound import guarded_session
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 from shared.web.server import serving
@@ -64,10 +67,20 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             public_url=settings.public_url,
             clock=utc_now,
         )
+        vapid = settings.vapid_key
+        outbound = await stack.enter_async_context(guarded_session(allow=settings.outbound_allow))
+        pushes = Pushes(
+            pool=pool,
+            contacts=contacts,
+            pusher=None
+            if vapid is None
+            else Pusher(outbound=outbound, key=vapid, contact=f"mailto:{settings.sender.addr_spec}", clock=utc_now),
+            clock=utc_now,
+        )
         inbox = Inbox(pool=pool, outbox=Outbox("notifier"), clock=utc_now)
         work: HandlerTable = {
             jobs.SendEmail: partial(send_email, mailroom=mailroom),
-            jobs.SendNotification: partial(send_notification, inbox=inbox),
+            jobs.SendNotification: partial(send_notification, inbox=inbox, pushes=pushes),
         }
         facts: EventTable = {
             events.AccountChanged: partial(account_changed, contacts=contacts),
@@ -86,7 +99,12 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         )
         await stack.enter_async_context(background(every(PRUNE_SECONDS, pruner.run_once), name="prune"))
         await stack.enter_async_context(measuring(pool, measures, schema="notifier"))
-        api = new_api(inbox, Preferences(pool=pool, clock=utc_now), key=settings.notifier_key.get_secret_value())
+        api = new_api(
+            inbox,
+            Preferences(pool=pool, clock=utc_now),
+            Subscriptions(pool=pool, public_key=None if vapid is None else vapid.public, clock=utc_now),
+            key=settings.notifier_key.get_secret_value(),
+        )
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
         changes = await stack.enter_async_context(
             reading(

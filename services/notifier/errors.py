@@ -1,6 +1,6 @@
 """What the notifier raises on purpose."""
 
-from shared.errors import AppError, DependencyDown, InvalidInput, NotFound, Unavailable
+from shared.errors import AppError, Conflict, DependencyDown, InvalidInput, NotFound, Unavailable
 
 
 class UnknownLetter(NotFound):
@@ -45,6 +45,24 @@ class AnswerLost(MailUnavailable):
     """
 
     code = "answer_lost"
+
+
+class PushPutOff(Unavailable):
+    """A push service did not answer, or asked to come later: the next attempt tells the browsers that are left."""
+
+    code = "push_put_off"
+
+
+class SubscriptionTaken(Conflict):
+    """The address is known with other keys: it is another browser's."""
+
+    code = "subscription_taken"
+
+
+class UnknownSubscription(NotFound):
+    """The caller has no such browser."""
+
+    code = "unknown_subscription"
 
 
 class ContactsUnavailable(Unavailable):

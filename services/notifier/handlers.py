@@ -3,6 +3,7 @@
 from pydantic import JsonValue
 
 from services.notifier.contacts import CatalogContacts
+from services.notifier.pushes import Pushes
 from services.notifier.usecases import Inbox, Mailroom
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import AccountChanged
@@ -16,10 +17,14 @@ async def send_email(job: SendEmail, attempt: Attempt, *, mailroom: Mailroom) ->
     return result.as_json()
 
 
-async def send_notification(job: SendNotification, attempt: Attempt, *, inbox: Inbox) -> JsonValue:
-    """Put a line into an inbox; the result says whether it is new, and who did not want it."""
+async def send_notification(job: SendNotification, attempt: Attempt, *, inbox: Inbox, pushes: Pushes) -> JsonValue:
+    """Put a line into an inbox and push it; the result says whether it is new, and who did not want it.
+
+    The line comes first, in a transaction of its own: nothing a push service does keeps it from the inbox.
+    """
     result = await inbox.send_notification(job, job_id=attempt.job_id)
-    return result.as_json()
+    pushed = await pushes.push(result.notification, is_last=attempt.number >= attempt.limit)
+    return result.as_json(pushed)
 
 
 async def account_changed(event: AccountChanged, _: Envelope, *, contacts: CatalogContacts) -> None:

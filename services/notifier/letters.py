@@ -27,6 +27,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 LISTED_PRODUCTS = 40
 """Lines of a digest; beyond that a mail grows past what mail programs show (about 100 kB)."""
 SUBJECT_TITLE_CHARS = 80
+GIST_PRODUCTS = 3
+GIST_FIGURES = 3
+"""What a line of an inbox or a push names of a list."""
 
 Line = Annotated[str, Field(max_length=500), AfterValidator(one_line)]
 Note = Annotated[str, Field(max_length=1000), AfterValidator(paragraphs)]
@@ -41,7 +44,11 @@ class _Params(BaseModel):
 
 
 class LetterParams(_Params, ABC):
-    """What one kind of letter needs. `path` is where its button leads."""
+    """What one kind of letter needs. `path` is where its button leads.
+
+    `gist`, `place` and `topic` are for the same message as a line of an inbox and as a push: what it says in a
+    sentence or two, where it leads who is signed in, and what it is about, so that news replaces what is no longer so.
+    """
 
     kind: ClassVar[str]
 
@@ -51,7 +58,19 @@ class LetterParams(_Params, ABC):
 
     @property
     @abstractmethod
+    def gist(self) -> str: ...
+
+    @property
+    @abstractmethod
     def path(self) -> str: ...
+
+    @property
+    def place(self) -> str:
+        return self.path
+
+    @property
+    def topic(self) -> str:
+        return self.place
 
 
 class ProductLetter(LetterParams):
@@ -63,6 +82,10 @@ class ProductLetter(LetterParams):
     @property
     def path(self) -> str:
         return f"/vendor/products/{self.product_id}"
+
+    @property
+    def topic(self) -> str:
+        return f"product {self.product_id}"
 
 
 class ProductSubmittedLetter(ProductLetter):
@@ -90,6 +113,10 @@ class ProductSubmittedLetter(ProductLetter):
         return "Resubmitted" if self.round > 1 else "To review"
 
     @property
+    def gist(self) -> str:
+        return f"{self.sku} · {self.price}" + (f" · asked for the {self.round}. time" if self.round > 1 else "")
+
+    @property
     def path(self) -> str:
         return f"/admin/products/{self.product_id}"
 
@@ -110,6 +137,10 @@ class ProductApprovedLetter(ProductLetter):
         if self.is_change:
             return f"Changes approved: {_short(self.title)}"
         return f"Approved: {_short(self.title)} is now in the catalogue"
+
+    @property
+    def gist(self) -> str:
+        return "The catalogue shows them now." if self.is_change else "It can be bought from now on."
 
     @property
     def path(self) -> str:
@@ -141,6 +172,10 @@ class ProductRejectedLetter(ProductLetter):
     def subject(self) -> str:
         return f"{'Changes not approved' if self.is_change else 'Changes needed'}: {_short(self.title)}"
 
+    @property
+    def gist(self) -> str:
+        return "; ".join(filter(None, map(_reason, self.reasons))) or "See what to change."
+
 
 class ProductSuspendedLetter(ProductLetter):
     """To the vendor: an admin took the product out of sight, and why."""
@@ -152,6 +187,10 @@ class ProductSuspendedLetter(ProductLetter):
     def subject(self) -> str:
         return f"Suspended: {_short(self.title)}"
 
+    @property
+    def gist(self) -> str:
+        return one_line(self.note) or "It cannot be bought for now."
+
 
 class ProductReinstatedLetter(ProductLetter):
     """To the vendor: the product is on sale again."""
@@ -161,6 +200,10 @@ class ProductReinstatedLetter(ProductLetter):
     @property
     def subject(self) -> str:
         return f"Back on sale: {_short(self.title)}"
+
+    @property
+    def gist(self) -> str:
+        return "It can be bought again."
 
 
 class LowProduct(_Params):
@@ -192,8 +235,21 @@ class StockLowLetter(LetterParams):
         return len(self.products) + self.more
 
     @property
+    def gist(self) -> str:
+        shown = ", ".join(f"{_short(low.title)} ({low.on_hand} left)" for low in self.listed[:GIST_PRODUCTS])
+        return shown + (f", and {self.count - GIST_PRODUCTS} more" if self.count > GIST_PRODUCTS else "")
+
+    @property
     def path(self) -> str:
         return "/vendor/inventory"
+
+    @property
+    def place(self) -> str:
+        return f"/vendor/inventory/{self.products[0].product_id}" if self.count == 1 else "/vendor/inventory?low=yes"
+
+    @property
+    def topic(self) -> str:
+        return self.kind
 
     @property
     def listed(self) -> list[LowProduct]:
@@ -224,6 +280,10 @@ class SyncFailingLetter(LetterParams):
         return f"Stock sync is failing: {_short(self.name)}"
 
     @property
+    def gist(self) -> str:
+        return self.problem
+
+    @property
     def path(self) -> str:
         return f"/vendor/sync-sources/{self.source_id}"
 
@@ -240,6 +300,7 @@ class ReportReadyLetter(LetterParams):
     """To a vendor or the admins: the report of a day that is over, its key figures, and a link that opens it."""
 
     kind = "report_ready"
+    report_id: Id | None = None
     report_type: Annotated[str, Field(min_length=1, max_length=60)]
     period_from: Line
     period_to: Line
@@ -260,8 +321,20 @@ class ReportReadyLetter(LetterParams):
         return self.period_from if self.period_from == self.period_to else f"{self.period_from} to {self.period_to}"
 
     @property
+    def gist(self) -> str:
+        return " · ".join(f"{figure.label} {figure.value}" for figure in self.figures[:GIST_FIGURES])
+
+    @property
     def path(self) -> str:
         return self.link
+
+    @property
+    def place(self) -> str:
+        return self.link if self.report_id is None else f"/reports/{self.report_id}"
+
+    @property
+    def topic(self) -> str:
+        return f"{self.report_type} {self.period}"
 
 
 LETTERS: dict[str, type[LetterParams]] = {
@@ -364,6 +437,11 @@ def _templates(kind: str) -> _Templates:
         keep_trailing_newline=True,
     )
     return _Templates(html=pages.from_string(html), text=texts.get_template(f"{kind}.txt.jinja"))
+
+
+def _reason(reason: RejectionReason) -> str:
+    """A reason in one line: what is wrong and, as the more telling half, what the reviewer says of it."""
+    return f"{reason.explanation.what}: {one_line(reason.note)}" if reason.note else reason.explanation.what
 
 
 def _short(text: str) -> str:

@@ -1,6 +1,8 @@
 """Values of the notifier."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -96,6 +98,7 @@ class Preference:
     kind: str
     in_app: bool = True
     email: bool = True
+    push: bool = True
 
 
 ADMIN_KINDS: Final = ("product_submitted", "report_ready")
@@ -114,15 +117,69 @@ MAX_UNREAD: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class NotificationResult:
-    """Whether this run wrote the line (an earlier copy of the job may have), and who did not want it."""
+class Subscription:
+    """A browser of one person, and how its push service is reached. `vendor_id` null is the marketplace's inbox."""
 
-    is_new: bool
-    skipped: tuple[UUID, ...]
+    id: UUID
+    account_id: UUID
+    vendor_id: UUID | None
+    endpoint: str
+    p256dh: str
+    auth: str
+    name: str
+    subscribed_at: datetime
+
+
+class PushOutcome(StrEnum):
+    """What became of telling one browser, where that is final."""
+
+    SENT = "sent"
+    """Its push service took it."""
+    REFUSED = "refused"
+    """Its push service will not take it, or its address is none that we connect to."""
+    GIVEN_UP = "given_up"
+    """Its push service did not answer in any attempt."""
+    GONE = "gone"
+    """The browser is subscribed no more, and forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """How many browsers a notification was pushed to, by what became of it."""
+
+    counts: Mapping[PushOutcome, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, outcomes: Sequence[PushOutcome]) -> "PushResult":
+        """Counted."""
+        return cls(Counter(outcomes))
 
     def as_json(self) -> dict[str, JsonValue]:
+        """Part of the job's result."""
+        return {outcome.value: self.counts[outcome] for outcome in PushOutcome if self.counts.get(outcome)}
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationResult:
+    """The line as it is kept, whether this run wrote it (an earlier copy of the job may have), and who did not want
+    it."""
+
+    notification: Notification
+    is_new: bool
+
+    @property
+    def skipped(self) -> tuple[UUID, ...]:
+        """Who wanted no such lines."""
+        return self.notification.hidden_from
+
+    def as_json(self, pushed: PushResult) -> dict[str, JsonValue]:
         """The job's result."""
-        return {"created": self.is_new, "skipped": _listed(self.skipped), "skipped_count": len(self.skipped)}
+        return {
+            "created": self.is_new,
+            "skipped": _listed(self.skipped),
+            "skipped_count": len(self.skipped),
+            "pushed": pushed.as_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from services.notifier.schemas import InboxAnswer, InboxQuery, PreferencesBody, ReadBody, UnreadAnswer
+from services.notifier.schemas import (
+    InboxAnswer,
+    InboxQuery,
+    PreferencesBody,
+    ReadBody,
+    SubscriptionBody,
+    SubscriptionItem,
+    SubscriptionsAnswer,
+    UnreadAnswer,
+)
 from shared.web.operations import Answer, Group, Operation
 
 NOTIFICATIONS: Final = Group(
@@ -15,6 +24,12 @@ NOTIFICATIONS: Final = Group(
             summary="Read your inbox",
             query=InboxQuery,
             answers={200: Answer(InboxAnswer, "A page of it, newest first, and how much is unread.")},
+        ),
+        Operation(
+            route="GET /api/notifications/unread",
+            id="countUnreadNotifications",
+            summary="Count what you have not read",
+            answers={200: Answer(UnreadAnswer, "How much is unread, counted up to 1000.")},
         ),
         Operation(
             route="POST /api/notifications/read",
@@ -36,6 +51,29 @@ NOTIFICATIONS: Final = Group(
             description="Kinds left out are on again.",
             body=PreferencesBody,
             answers={200: Answer(PreferencesBody, "Every kind of message.")},
+        ),
+        Operation(
+            route="GET /api/push-subscriptions",
+            id="listPushSubscriptions",
+            summary="List the browsers that show your notifications",
+            description="With `public_key` a browser subscribes (`applicationServerKey`); null: there is no web push.",
+            answers={200: Answer(SubscriptionsAnswer, "Your browsers, newest first.")},
+        ),
+        Operation(
+            route="POST /api/push-subscriptions",
+            id="subscribeToPush",
+            summary="Show your notifications in a browser",
+            description="Send what the browser's `PushSubscription` says of itself. The same one again is kept once; "
+            "of more than ten the oldest goes.",
+            body=SubscriptionBody,
+            answers={201: Answer(SubscriptionItem, "The browser, as it is kept.")},
+            errors=(409,),
+        ),
+        Operation(
+            route="DELETE /api/push-subscriptions/{id}",
+            id="unsubscribeFromPush",
+            summary="Show them there no more",
+            answers={204: Answer(None, "It is told no more.")},
         ),
     ),
 )

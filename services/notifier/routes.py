@@ -1,17 +1,23 @@
 """The notifier's HTTP edge, called by the gateway: everybody reads their own inbox and chooses for themselves."""
 
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from services.notifier.errors import UnknownSubscription
 from services.notifier.models import Reader
+from services.notifier.pushes import Subscriptions
 from services.notifier.schemas import (
     InboxAnswer,
     InboxQuery,
     PreferenceItem,
     PreferencesBody,
     ReadBody,
+    SubscriptionBody,
+    SubscriptionItem,
+    SubscriptionsAnswer,
     UnreadAnswer,
 )
 from services.notifier.usecases import Inbox, Preferences
@@ -22,17 +28,23 @@ from shared.web.server import new_app
 
 INBOX: Final = web.AppKey("inbox", Inbox)
 PREFERENCES: Final = web.AppKey("preferences", Preferences)
+SUBSCRIPTIONS: Final = web.AppKey("subscriptions", Subscriptions)
 
 
-def new_api(inbox: Inbox, preferences: Preferences, *, key: str) -> web.Application:
+def new_api(inbox: Inbox, preferences: Preferences, subscriptions: Subscriptions, *, key: str) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="notifier", key=key)])
     app[INBOX] = inbox
     app[PREFERENCES] = preferences
+    app[SUBSCRIPTIONS] = subscriptions
     app.router.add_get("/api/notifications", list_notifications)
+    app.router.add_get("/api/notifications/unread", count_unread)
     app.router.add_post("/api/notifications/read", mark_read)
     app.router.add_get("/api/notification-preferences", list_preferences)
     app.router.add_put("/api/notification-preferences", replace_preferences)
+    app.router.add_get("/api/push-subscriptions", list_subscriptions)
+    app.router.add_post("/api/push-subscriptions", subscribe)
+    app.router.add_delete("/api/push-subscriptions/{id}", unsubscribe)
     return app
 
 
@@ -45,6 +57,11 @@ async def list_notifications(request: web.Request) -> web.Response:
         following = request.rel_url.with_query({"limit": str(query.limit), "cursor": str(page.next)})
         response.headers["Link"] = f'<{following}>; rel="next"'
     return response
+
+
+async def count_unread(request: web.Request) -> web.Response:
+    """How much the caller has not read: for the head of every page."""
+    return _json(UnreadAnswer(unread=await request.app[INBOX].unread(_reader(request))))
 
 
 async def mark_read(request: web.Request) -> web.Response:
@@ -68,6 +85,34 @@ async def replace_preferences(request: web.Request) -> web.Response:
     return _json(PreferencesBody(items=tuple(PreferenceItem.of(preference) for preference in chosen)))
 
 
+async def list_subscriptions(request: web.Request) -> web.Response:
+    """The browsers that show the caller's notifications, and the key to subscribe another one with."""
+    subscriptions = request.app[SUBSCRIPTIONS]
+    found = await subscriptions.of(_reader(request))
+    items = tuple(SubscriptionItem.of(each) for each in found)
+    return _json(SubscriptionsAnswer(public_key=subscriptions.public_key, items=items))
+
+
+async def subscribe(request: web.Request) -> web.Response:
+    """Show the caller's notifications in a browser. The same browser again is the same subscription."""
+    reader, body = _reader(request), await read_body(request, SubscriptionBody)
+    kept = await request.app[SUBSCRIPTIONS].add(
+        reader, endpoint=body.endpoint, p256dh=body.keys.p256dh, auth=body.keys.auth, name=body.name
+    )
+    return _json(SubscriptionItem.of(kept), status=201)
+
+
+async def unsubscribe(request: web.Request) -> web.Response:
+    """Show them there no more."""
+    reader = _reader(request)
+    try:
+        subscription_id = UUID(request.match_info["id"])
+    except ValueError as exc:
+        raise UnknownSubscription("You have no such browser.") from exc
+    await request.app[SUBSCRIPTIONS].remove(reader, subscription_id)
+    return web.Response(status=204)
+
+
 def _reader(request: web.Request) -> Reader:
     """The caller and their inbox: a vendor's own; the marketplace's for admin and ops. Raises Forbidden."""
     identity = require(request, Role.VENDOR, Role.ADMIN, Role.OPS)
@@ -78,5 +123,5 @@ def _reader(request: web.Request) -> Reader:
     return Reader(identity.account_id, identity.vendor_id)
 
 
-def _json(body: BaseModel) -> web.Response:
-    return web.Response(body=body.model_dump_json().encode(), content_type="application/json")
+def _json(body: BaseModel, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=body.model_dump_json().encode(), content_type="application/json")

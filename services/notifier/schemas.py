@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS, InboxPage, Notification, Preference
-from shared.web.bodies import Body, Query
+from services.notifier.lines import said_of
+from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS, InboxPage, Notification, Preference, Subscription
+from shared.web.bodies import ONE_LINE, Body, Query
 
 
 class InboxQuery(Query):
@@ -38,34 +39,40 @@ class PreferenceItem(Body):
     kind: Annotated[str, StringConstraints(min_length=1, max_length=100)]
     in_app: bool
     email: bool
+    push: bool = True
 
     @classmethod
     def of(cls, preference: Preference) -> Self:
         """The item of a preference."""
-        return cls(kind=preference.kind, in_app=preference.in_app, email=preference.email)
+        return cls(kind=preference.kind, in_app=preference.in_app, email=preference.email, push=preference.push)
 
     def preference(self) -> Preference:
         """The preference in it."""
-        return Preference(self.kind, in_app=self.in_app, email=self.email)
+        return Preference(self.kind, in_app=self.in_app, email=self.email, push=self.push)
 
 
 class PreferencesBody(Body):
     """`GET` answers it and `PUT` takes it; with `PUT`, kinds left out are on again."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"kind": "stock_low", "in_app": True, "email": False}]}]}
+        json_schema_extra={
+            "examples": [{"items": [{"kind": "stock_low", "in_app": True, "email": False, "push": True}]}]
+        }
     )
 
     items: Annotated[tuple[PreferenceItem, ...], Field(max_length=len(ADMIN_KINDS) + len(VENDOR_KINDS))]
 
 
 class NotificationItem(BaseModel):
-    """One line of an inbox. `kind` and `params` make its words and its link; `read_at` is this reader's."""
+    """One line of an inbox in words, with the path of what it is about. `read_at` is this reader's."""
 
     model_config = ConfigDict(frozen=True)
 
     id: UUID
     kind: str
+    title: str
+    text: str
+    path: str
     params: dict[str, JsonValue]
     created_at: datetime
     read_at: datetime | None
@@ -73,7 +80,17 @@ class NotificationItem(BaseModel):
     @classmethod
     def of(cls, line: Notification) -> Self:
         """The item of a line."""
-        return cls(id=line.id, kind=line.kind, params=line.params, created_at=line.created_at, read_at=line.read_at)
+        said = said_of(line.kind, line.params)
+        return cls(
+            id=line.id,
+            kind=line.kind,
+            title=said.title,
+            text=said.text,
+            path=said.path,
+            params=line.params,
+            created_at=line.created_at,
+            read_at=line.read_at,
+        )
 
 
 class InboxAnswer(BaseModel):
@@ -97,3 +114,59 @@ class UnreadAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     unread: int
+
+
+class PushKeys(Body):
+    """What a browser's messages are encrypted with (RFC 8291), in base64url."""
+
+    p256dh: Annotated[str, StringConstraints(max_length=100)]
+    auth: Annotated[str, StringConstraints(max_length=30)]
+
+
+class SubscriptionBody(Body):
+    """`POST /api/push-subscriptions`: what `PushSubscription.toJSON()` gives, and what the browser is called."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "endpoint": "https://push.example.com/send/8Wv1",
+                    "keys": {
+                        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcx"
+                        "aOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+                        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+                    },
+                    "name": "Firefox on Linux",
+                }
+            ]
+        }
+    )
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=1000)]
+    keys: PushKeys
+    expiration_time: Annotated[float | None, Field(alias="expirationTime")] = None
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), ONE_LINE] = "A browser"
+
+
+class SubscriptionItem(BaseModel):
+    """A browser that shows the caller's notifications. Its address and keys are told to nobody."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    name: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, subscription: Subscription) -> Self:
+        """The item of a browser."""
+        return cls(id=subscription.id, name=subscription.name, created_at=subscription.subscribed_at)
+
+
+class SubscriptionsAnswer(BaseModel):
+    """The caller's browsers, newest first, and the key that browsers subscribe with; null: there is no web push."""
+
+    model_config = ConfigDict(frozen=True)
+
+    public_key: str | None
+    items: tuple[SubscriptionItem, ...]

@@ -7,9 +7,10 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from services.notifier.mailer import MailServer, TlsMode
+from services.notifier.pusher import VapidKey
 from shared.messaging.topology import SEND_EMAIL
 from shared.setting import allowed
-from shared.settings import DatabaseUrl, HttpUrl, ServiceKey, ServiceSettings
+from shared.settings import DatabaseUrl, HttpUrl, OutboundAllow, ServiceKey, ServiceSettings
 
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -24,6 +25,16 @@ def _sender(value: str) -> str:
 
 Sender = Annotated[str, AfterValidator(_sender), allowed("an address, also with a name: Souk <no-reply@…>")]
 """Who a letter is from."""
+
+
+def _vapid(value: SecretStr) -> SecretStr:
+    VapidKey.of(value.get_secret_value())
+    return value
+
+
+VapidPrivateKey = Annotated[
+    SecretStr, AfterValidator(_vapid), allowed("a private key of P-256: 32 random bytes in base64url, without padding")
+]
 
 
 class Settings(ServiceSettings):
@@ -53,6 +64,10 @@ class Settings(ServiceSettings):
     """The password of that user."""
     smtp_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
     """For one whole message; a job's limit is 30 s."""
+    vapid_private_key: VapidPrivateKey | None = None
+    """What web pushes are signed with. Without it there are none; with another one browsers have to subscribe anew."""
+    outbound_allow: OutboundAllow = ()
+    """Push services that may be told although their address is not public: exact host:port."""
     contacts_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
     """How long an address is used without asking the catalog again, where its `account.changed` went elsewhere."""
     delivery_days: Annotated[int, Field(ge=31, le=400)] = 35
@@ -73,6 +88,11 @@ class Settings(ServiceSettings):
         """Who the letters are from."""
         name, address = parseaddr(self.mail_from)
         return Address(name, addr_spec=address)
+
+    @property
+    def vapid_key(self) -> VapidKey | None:
+        """The key pair of web push, if there is one."""
+        return None if self.vapid_private_key is None else VapidKey.of(self.vapid_private_key.get_secret_value())
 
     @property
     def mail_server(self) -> MailServer:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
+
 from services.notifier.models import MAX_UNREAD, Delivery, Notification, Preference, Reader
 from shared.db.pool import Connection
 
@@ -39,6 +41,11 @@ ADD_NOTIFICATION = """
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id
+"""
+KNOWN_NOTIFICATION = """
+    -- A line by its dedupe key, as it was first written.
+    SELECT id, vendor_id, kind, params, dedupe_key, created_at, hidden_from
+    FROM notifier.notifications WHERE dedupe_key = $1
 """
 VENDOR_INBOX = """
     -- A vendor's inbox as one of its people sees it, newest first, below a position.
@@ -113,7 +120,7 @@ FORGET_NOTIFICATIONS = """
 """
 PREFERENCES_OF = """
     -- What an account has chosen; kinds without a row are at their default.
-    SELECT kind, in_app, email FROM notifier.preferences WHERE account_id = $1
+    SELECT kind, in_app, email, push FROM notifier.preferences WHERE account_id = $1
 """
 FORGET_PREFERENCES = """
     -- Back to the defaults: the first half of replacing what an account has chosen.
@@ -121,11 +128,11 @@ FORGET_PREFERENCES = """
 """
 ADD_PREFERENCES = """
     -- What an account has chosen; of two at once the last one holds.
-    INSERT INTO notifier.preferences (account_id, vendor_id, kind, in_app, email, changed_at)
-    SELECT $1, $2, kind, in_app, email, $6
-    FROM unnest($3::text[], $4::boolean[], $5::boolean[]) AS chosen (kind, in_app, email)
+    INSERT INTO notifier.preferences (account_id, vendor_id, kind, in_app, email, push, changed_at)
+    SELECT $1, $2, kind, in_app, email, push, $7
+    FROM unnest($3::text[], $4::boolean[], $5::boolean[], $6::boolean[]) AS chosen (kind, in_app, email, push)
     ON CONFLICT (account_id, kind) DO UPDATE
-    SET vendor_id = excluded.vendor_id, in_app = excluded.in_app, email = excluded.email,
+    SET vendor_id = excluded.vendor_id, in_app = excluded.in_app, email = excluded.email, push = excluded.push,
         changed_at = excluded.changed_at
 """
 WITHOUT_MAIL = """
@@ -192,13 +199,23 @@ async def add_notification(conn: Connection, notification: Notification) -> bool
     return row is not None
 
 
+async def known_notification(conn: Connection, dedupe_key: str) -> Notification | None:
+    """The line that was first written with this key."""
+    row = await conn.fetchrow(KNOWN_NOTIFICATION, dedupe_key)
+    return None if row is None else _notification(row)
+
+
 async def inbox(conn: Connection, reader: Reader, *, below: UUID = NEWEST, limit: int) -> Sequence[Notification]:
     """A page of the reader's inbox, newest first, with what they have read."""
     if reader.vendor_id is None:
         rows = await conn.fetch(ADMIN_INBOX, reader.account_id, below, limit)
     else:
         rows = await conn.fetch(VENDOR_INBOX, reader.vendor_id, reader.account_id, below, limit)
-    return [Notification(**{**row, "hidden_from": tuple(row["hidden_from"])}) for row in rows]
+    return [_notification(row) for row in rows]
+
+
+def _notification(row: Record) -> Notification:
+    return Notification(**{**row, "hidden_from": tuple(row["hidden_from"])})
 
 
 async def unread(conn: Connection, reader: Reader) -> int:
@@ -247,6 +264,7 @@ async def replace_preferences(conn: Connection, reader: Reader, chosen: Sequence
         [preference.kind for preference in chosen],
         [preference.in_app for preference in chosen],
         [preference.email for preference in chosen],
+        [preference.push for preference in chosen],
         at,
     )
 

@@ -181,12 +181,14 @@ class Inbox:
                 hidden_from=await store.without_lines(conn, vendor_id, kind=job.kind),
             )
             is_new = await store.add_notification(conn, notification)
-            if is_new:
+            if not is_new:  # a copy of the job, or another with the same key: what is told is the first one's
+                notification = await store.known_notification(conn, notification.dedupe_key) or notification
+            else:
                 created = NotificationCreated(
                     vendor_id=vendor_id, notification_id=notification.id, audience=job.audience, kind=job.kind
                 )
                 await self.outbox.add(conn, created, cause=job_id)
-        return NotificationResult(is_new, notification.hidden_from)
+        return NotificationResult(notification, is_new)
 
     async def page(self, reader: Reader, *, below: UUID | None, limit: int) -> InboxPage:
         """Lines of the reader's inbox, newest first, beginning below a position that `next` gave."""
@@ -195,6 +197,11 @@ class Inbox:
             unread = await store.unread(conn, reader)
         shown = tuple(lines[:limit])
         return InboxPage(shown, next=shown[-1].id if len(lines) > limit else None, unread=unread)
+
+    async def unread(self, reader: Reader) -> int:
+        """How many lines the reader has not read."""
+        async with connection(self.pool) as conn:
+            return await store.unread(conn, reader)
 
     async def read(self, reader: Reader, ids: Sequence[UUID]) -> int:
         """Mark lines as read by the reader alone; how many are unread after it. Others' ids are without effect."""

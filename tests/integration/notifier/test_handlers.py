@@ -9,6 +9,7 @@ import pytest
 
 from services.notifier.handlers import send_email, send_notification
 from services.notifier.models import Reader
+from services.notifier.pushes import Pushes, Subscriptions
 from services.notifier.usecases import Inbox, Mailroom
 from shared.clock import utc_now
 from shared.contracts.base import Job
@@ -25,6 +26,7 @@ from shared.messaging.work import JobMessage
 from shared.messaging.working import working
 from tests.eventually import eventually
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, TO_ADMINS, VENDOR
+from tests.integration.notifier.push_service import PushService
 from tests.integration.notifier.smtp_sink import Sink
 from tests.servers import Vhost
 
@@ -69,14 +71,14 @@ class Ledger:
 
 
 @pytest.fixture
-async def ledger(vhost: Vhost, mailroom: Mailroom, inbox: Inbox) -> AsyncIterator[Ledger]:
+async def ledger(vhost: Vhost, mailroom: Mailroom, inbox: Inbox, pushes: Pushes) -> AsyncIterator[Ledger]:
     """A notifier that consumes, and the ledger's end of its queues."""
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(open_broker(vhost.amqp_url, name="test"))
         await apply(broker.consuming, topology.build(TIERS, WORK))
         handlers: HandlerTable = {
             SendEmail: partial(send_email, mailroom=mailroom),
-            SendNotification: partial(send_notification, inbox=inbox),
+            SendNotification: partial(send_notification, inbox=inbox, pushes=pushes),
         }
         await stack.enter_async_context(working(broker, handlers, worker="test", tiers=TIERS, grace_seconds=5))
         yield Ledger(broker)
@@ -141,13 +143,19 @@ async def test_out_of_attempts_it_fails(ledger: Ledger, sink: Sink) -> None:
     assert [report.outcome for report in reports] == [Outcome.RETRYING, Outcome.FAILED]
 
 
-async def test_a_notification_lands_in_the_inbox_once(ledger: Ledger, inbox: Inbox) -> None:
+async def test_a_notification_lands_in_the_inbox_and_in_a_browser_once(
+    ledger: Ledger, inbox: Inbox, subscriptions: Subscriptions, service: PushService
+) -> None:
+    browser = service.browser("eve")
+    await subscriptions.add(Reader(EVE.account_id, VENDOR), endpoint=browser.endpoint, name="Eve's", **browser.keys)
     job_id = await ledger.publish(APPROVED)
     await ledger.reports(job_id, 1)
     await ledger.publish(APPROVED, job_id=job_id, fence=2)
     first, again = await ledger.reports(job_id, 2)
     assert [report.outcome for report in (first, again)] == [Outcome.COMPLETED] * 2
     assert [report.result for report in (first, again)] == [
-        {"created": created, "skipped": [], "skipped_count": 0} for created in (True, False)
+        {"created": True, "skipped": [], "skipped_count": 0, "pushed": {"sent": 1}},
+        {"created": False, "skipped": [], "skipped_count": 0, "pushed": {}},
     ]
+    assert service.told() == ["eve"]
     assert len((await inbox.page(Reader(EVE.account_id, VENDOR), below=None, limit=9)).items) == 1

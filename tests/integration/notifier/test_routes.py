@@ -8,13 +8,17 @@ import aiohttp
 import pytest
 
 from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS
+from services.notifier.pushes import Subscriptions
 from services.notifier.routes import new_api
 from services.notifier.usecases import Inbox, Preferences
+from shared.clock import utc_now
 from shared.contracts.base import Audience
+from shared.db.pool import Pool
 from shared.ids import new_id
 from shared.web.identity import HEADER, Identity, Role, sign
 from shared.web.server import serving
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, VENDOR
+from tests.integration.notifier.push_service import VAPID, Browser
 
 KEY = "n" * 32
 ADMIN = Identity(ADA.account_id, Role.ADMIN)
@@ -43,8 +47,9 @@ class Api:
 
 
 @pytest.fixture
-async def api(inbox: Inbox, preferences: Preferences) -> AsyncIterator[Api]:
-    app = new_api(inbox, preferences, key=KEY)
+async def api(pool: Pool, inbox: Inbox, preferences: Preferences) -> AsyncIterator[Api]:
+    subscriptions = Subscriptions(pool=pool, public_key=VAPID.public, clock=utc_now)
+    app = new_api(inbox, preferences, subscriptions, key=KEY)
     async with (
         serving(app, host="127.0.0.1", port=0, grace_seconds=1) as port,
         aiohttp.ClientSession() as session,
@@ -61,7 +66,7 @@ async def test_an_inbox_is_read_page_by_page(api: Api, inbox: Inbox) -> None:
     await tell_vendor(inbox, 3)
     status, page = await api(SELLER, "GET", "/api/notifications?limit=2")
     assert (status, len(page["items"]), page["unread"]) == (200, 2, 3)
-    assert page["items"][0].keys() == {"id", "kind", "params", "created_at", "read_at"}
+    assert page["items"][0].keys() == {"id", "kind", "title", "text", "path", "params", "created_at", "read_at"}
     assert page["items"][0]["params"] == APPROVED.params
     assert page["items"][0]["created_at"].endswith("Z")
     following = f"/api/notifications?limit=2&cursor={page['next']}"
@@ -109,20 +114,20 @@ async def test_nobody_marks_a_line_of_another_inbox(api: Api, inbox: Inbox) -> N
 
 
 async def test_preferences_are_on_until_chosen_otherwise(api: Api) -> None:
-    on = [{"kind": kind, "in_app": True, "email": True} for kind in VENDOR_KINDS]
+    on = [{"kind": kind, "in_app": True, "email": True, "push": True} for kind in VENDOR_KINDS]
     assert await api(SELLER, "GET", "/api/notification-preferences") == (200, {"items": on})
-    admins = [{"kind": kind, "in_app": True, "email": True} for kind in ADMIN_KINDS]
+    admins = [{"kind": kind, "in_app": True, "email": True, "push": True} for kind in ADMIN_KINDS]
     assert await api(ADMIN, "GET", "/api/notification-preferences") == (200, {"items": admins})
 
 
 async def test_preferences_are_replaced_and_what_is_left_out_is_on_again(api: Api) -> None:
-    quiet = {"kind": "stock_low", "in_app": True, "email": False}
+    quiet = {"kind": "stock_low", "in_app": True, "email": False, "push": False}
     status, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": [quiet]})
     assert status == 200
     assert quiet in answer["items"]
     assert (await api(SELLER, "GET", "/api/notification-preferences"))[1] == answer
     _, answer = await api(SELLER, "PUT", "/api/notification-preferences", {"items": []})
-    assert all(item["in_app"] and item["email"] for item in answer["items"])
+    assert all(item["in_app"] and item["email"] and item["push"] for item in answer["items"])
 
 
 STOCK_LOW = {"kind": "stock_low", "in_app": True, "email": True}
@@ -140,6 +145,13 @@ STOCK_LOW = {"kind": "stock_low", "in_app": True, "email": True}
         ("POST", "/api/notifications/read", {"all": False}, "/all"),
         ("POST", "/api/notifications/read", {"ids": ["x"]}, "/ids/0"),
         ("POST", "/api/notifications/read", {"ids": [str(new_id())] * 101}, "/ids"),
+        ("POST", "/api/push-subscriptions", {"endpoint": "ftp://example.com", "keys": {}}, "/endpoint"),
+        (
+            "POST",
+            "/api/push-subscriptions",
+            {"endpoint": "https://example.com/1", "keys": {"auth": ""}},
+            "/keys/p256dh",
+        ),
         ("PUT", "/api/notification-preferences", {"items": [{**STOCK_LOW, "email": "yes"}]}, "/items/0/email"),
         ("PUT", "/api/notification-preferences", {"items": [{"kind": "stock_low"}]}, "/items/0/in_app"),
         ("PUT", "/api/notification-preferences", {"items": [STOCK_LOW, STOCK_LOW]}, "/items/1/kind"),
@@ -156,6 +168,32 @@ async def test_what_does_not_fit_is_pointed_at(api: Api, method: str, path: str,
     assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
 
 
+async def test_a_browser_subscribes_is_listed_without_its_address_and_leaves(api: Api) -> None:
+    browser = Browser("https://push.example.com/send/1")
+    body = {"endpoint": browser.endpoint, "keys": browser.keys, "name": "Firefox on Linux", "expirationTime": None}
+    status, kept = await api(SELLER, "POST", "/api/push-subscriptions", body)
+    assert (status, kept.keys()) == (201, {"id", "name", "created_at"})
+    assert await api(SELLER, "POST", "/api/push-subscriptions", body) == (201, kept)
+    assert await api(SELLER, "GET", "/api/push-subscriptions") == (200, {"public_key": VAPID.public, "items": [kept]})
+    assert (await api(ADMIN, "GET", "/api/push-subscriptions"))[1]["items"] == []
+    for identity, expected in ((OTHER_SELLER, 404), (SELLER, 204), (SELLER, 404)):
+        assert (await api(identity, "DELETE", f"/api/push-subscriptions/{kept['id']}"))[0] == expected
+    assert (await api(SELLER, "DELETE", "/api/push-subscriptions/mine"))[0] == 404
+
+
+async def test_a_line_says_what_happened_and_where_it_leads(api: Api, inbox: Inbox) -> None:
+    params = {"product_id": str(UUID(int=3)), "title": "Bowl", "reasons": [{"code": "title", "note": "Of which wood?"}]}
+    rejected = APPROVED.model_copy(update={"kind": "product_rejected", "params": params})
+    for job in (rejected, APPROVED.model_copy(update={"kind": "of_a_newer_sender"})):
+        await inbox.send_notification(job, job_id=new_id())
+    _, page = await api(SELLER, "GET", "/api/notifications")
+    assert [(line["title"], line["text"], line["path"]) for line in page["items"]] == [
+        ("Of a newer sender", "", "/notifications"),
+        ("Changes needed: Bowl", "The title needs work: Of which wood?", f"/vendor/products/{UUID(int=3)}"),
+    ]
+    assert await api(SELLER, "GET", "/api/notifications/unread") == (200, {"unread": 2})
+
+
 @pytest.mark.parametrize(
     "identity",
     [Identity(UUID(int=5), Role.CHANNEL), Identity(UUID(int=0), Role.SERVICE), Identity(UUID(int=5), Role.VENDOR)],
@@ -165,6 +203,9 @@ async def test_what_does_not_fit_is_pointed_at(api: Api, method: str, path: str,
     ("method", "path", "body"),
     [
         ("GET", "/api/notifications", None),
+        ("GET", "/api/notifications/unread", None),
+        ("GET", "/api/push-subscriptions", None),
+        ("DELETE", f"/api/push-subscriptions/{new_id()}", None),
         ("POST", "/api/notifications/read", {"all": True}),
         ("GET", "/api/notification-preferences", None),
         ("PUT", "/api/notification-preferences", {"items": []}),

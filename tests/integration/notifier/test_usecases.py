@@ -19,7 +19,7 @@ from services.notifier.errors import (
     NobodyToTell,
 )
 from services.notifier.mailer import Mailer
-from services.notifier.models import Preference, Reader, SmtpAnswer
+from services.notifier.models import Preference, PushResult, Reader, SmtpAnswer
 from services.notifier.pruner import Pruner
 from services.notifier.usecases import Inbox, Mailroom, Preferences
 from shared.clock import Clock, utc_now
@@ -290,7 +290,12 @@ async def test_a_line_is_hidden_from_who_wanted_no_such_lines_when_it_came(
     await inbox.send_notification(APPROVED, job_id=new_id())
     await preferences.replace(VENDORS_EVE, [Preference("product_approved", in_app=False)])
     result = await inbox.send_notification(APPROVED, job_id=new_id())
-    assert result.as_json() == {"created": True, "skipped": [str(EVE.account_id)], "skipped_count": 1}
+    assert result.as_json(PushResult()) == {
+        "created": True,
+        "skipped": [str(EVE.account_id)],
+        "skipped_count": 1,
+        "pushed": {},
+    }
     await preferences.replace(VENDORS_EVE, [])
     await inbox.send_notification(APPROVED, job_id=new_id())
     eves, bens = [await inbox.page(reader, below=None, limit=10) for reader in (VENDORS_EVE, VENDORS_BEN)]

@@ -17,6 +17,7 @@ VALUES = {
     "SOUK_SMTP_TLS": "none",
     "SOUK_SYNC_KEY": KEY,
     "SOUK_TIME_ZONE": "UTC",
+    "SOUK_VAPID_PRIVATE_KEY": "k" * 43,
 }
 
 
@@ -31,5 +32,5 @@ def value_of(setting: Setting) -> str:
     if setting.name.endswith("_DATABASE_URL"):
         return "postgresql://user:secret@127.0.0.1:9/souk"
     if setting.name.endswith("_KEY"):
-        return KEY
+        return VALUES.get(setting.name, KEY)
     return VALUES.get(setting.name, "http://127.0.0.1:9")

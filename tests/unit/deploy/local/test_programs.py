@@ -46,6 +46,7 @@ def test_a_database_sign_in_is_seen_by_its_service_alone() -> None:
 def test_a_service_key_is_seen_by_its_service_and_by_who_calls_it() -> None:
     assert holders("SOUK_CATALOG_KEY") == {"gateway", "notifier"}
     assert holders("SOUK_SYNC_KEY") == {"gateway", "catalog-worker"}
+    assert holders("SOUK_VAPID_PRIVATE_KEY") == {"notifier"}
     assert holders("SOUK_JOBS_KEY") == {"gateway", "jobs-api"}
     for service in ("notifier", "reporting", "scheduler"):
         assert holders(f"SOUK_{service.upper()}_KEY") == {"gateway", service}
