@@ -54,6 +54,7 @@ ADMIN_OPS: Final = _let_in(Role.ADMIN, Role.OPS)
 CHANNEL: Final = _let_in(Role.CHANNEL)
 
 _PEOPLE: Final = (Role.VENDOR, Role.ADMIN, Role.OPS)
+PEOPLE: Final = _let_in(*_PEOPLE)
 _JOBS: Final = _let_in(Role.ADMIN, Role.OPS, owner="jobs")
 _INBOX: Final = _let_in(*_PEOPLE, owner="notifier")
 _VENDOR_REPORTS: Final = _let_in(Role.VENDOR, owner="reporting")
@@ -179,9 +180,13 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/admin/monitoring"): ADMIN_OPS,
         # notifications
         ("GET", "/api/notifications"): _INBOX,
+        ("GET", "/api/notifications/unread"): _INBOX,
         ("POST", "/api/notifications/read"): _INBOX,
         ("GET", "/api/notification-preferences"): _INBOX,
         ("PUT", "/api/notification-preferences"): _INBOX,
+        ("GET", "/api/push-subscriptions"): _INBOX,
+        ("POST", "/api/push-subscriptions"): _INBOX,
+        ("DELETE", "/api/push-subscriptions/{id}"): _INBOX,
         # reports
         ("GET", "/api/vendor/reports"): _VENDOR_REPORTS,
         ("POST", "/api/vendor/reports"): _VENDOR_REPORTS,
@@ -208,6 +213,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         # pages: assets and the shop
         ("GET", "/static/{mark}/{name}"): PUBLIC,
         ("GET", "/favicon.ico"): PUBLIC,
+        ("GET", "/push-worker.js"): PUBLIC,
         ("GET", "/"): PUBLIC,
         ("GET", "/products"): PUBLIC,
         ("GET", "/products/suggestions"): PUBLIC,
@@ -217,6 +223,14 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/login"): PUBLIC,
         ("POST", "/login"): PUBLIC,
         ("POST", "/logout"): FIRST_STEP,
+        # pages: everybody's own
+        ("GET", "/notifications"): PEOPLE,
+        ("POST", "/notifications/read"): PEOPLE,
+        ("POST", "/notifications/{id}/open"): PEOPLE,
+        ("POST", "/notifications/{id}/read"): PEOPLE,
+        ("GET", "/notifications/preferences"): PEOPLE,
+        ("POST", "/notifications/preferences"): PEOPLE,
+        ("POST", "/notifications/devices/{id}/delete"): PEOPLE,
         # pages: a vendor's
         ("GET", "/vendor"): VENDOR,
         ("GET", "/vendor/products"): VENDOR,

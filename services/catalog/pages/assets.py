@@ -13,6 +13,9 @@ from shared.errors import NotFound
 
 FOLDER: Final = Path(__file__).parent / "static"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
+WORKER: Final = "push-worker.js"
+WORKER_POLICY: Final = "default-src 'none'"
+"""A service worker has a policy of its own. This one asks for nothing."""
 _TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -55,7 +58,11 @@ class Assets:
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
-        return [web.get("/static/{mark}/{name}", self.serve), web.get("/favicon.ico", self.icon)]
+        return [
+            web.get("/static/{mark}/{name}", self.serve),
+            web.get("/favicon.ico", self.icon),
+            web.get(f"/{WORKER}", self.worker),
+        ]
 
     async def serve(self, request: web.Request) -> web.Response:
         """A file. Another mark is another version's page, during an update: it gets ours, and does not keep it."""
@@ -71,6 +78,14 @@ class Assets:
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return web.Response(body=asset.zipped, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=asset.content, headers=headers)
+
+    async def worker(self, _: web.Request) -> web.Response:
+        """The service worker, at an address of its own that stays: it may act for the addresses beside it, so all.
+
+        Browsers ask for it again by themselves, and take a new one when its bytes differ.
+        """
+        headers = {"Cache-Control": "no-cache", "Content-Type": _TYPES[".js"], "Content-Security-Policy": WORKER_POLICY}
+        return web.Response(body=self._files[WORKER].content, headers=headers)
 
     async def icon(self, _: web.Request) -> web.Response:
         """Browsers that do not read the page's own link ask here."""

@@ -15,13 +15,16 @@ from markupsafe import Markup
 
 from services.catalog.access import CALLER
 from services.catalog.accounts.usecases import Profiles
+from services.catalog.asking import ask
+from services.catalog.monitoring.models import Heard
 from services.catalog.pages import wording
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.navigation import FEEDS, NAVIGATION, Place
 from services.catalog.pages.pictures import rendition, srcset
 from services.catalog.products.models import Status
+from services.catalog.proxy import Upstream
 from shared.clock import utc_now
-from shared.errors import FieldError
+from shared.errors import FieldError, Forbidden, Unavailable
 from shared.web.identity import IDENTITY, Role
 from shared.web.problems import REQUEST_ID
 
@@ -41,6 +44,14 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 PRIVATE: Final = "no-store"
+UNREAD: Final = "/api/notifications/unread"
+UNREAD_SECONDS: Final = 0.3
+
+
+class _Unread(Heard):
+    """`GET /api/notifications/unread`."""
+
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +78,18 @@ class Viewer:
 class View:
     """Fills templates."""
 
-    def __init__(self, assets: Assets, *, profiles: Profiles, public_url: str) -> None:
+    def __init__(self, assets: Assets, *, profiles: Profiles, notifier: Upstream, public_url: str) -> None:
         self.assets = assets
         self.public_url = public_url.rstrip("/")
         self._profiles = profiles
+        self._notifier = notifier
         self._templates = _environment(assets, self.public_url)
 
     async def page(self, request: web.Request, template: str, *, http_status: int = 200, **values: Any) -> web.Response:
         """A page for who is signed in; nobody keeps it. It says once what the request before it left to be said."""
-        viewer = await self.viewer(request)
-        said = _said(request)
-        body = self.filled(template, path=request.path, viewer=viewer, said=said, **values)
+        viewer, said = await self.viewer(request), _said(request)
+        unread = 0 if viewer is None else await self._unread(request)
+        body = self.filled(template, path=request.path, viewer=viewer, said=said, unread=unread, **values)
         response = web.Response(status=http_status, body=body, headers={**HEADERS, "Cache-Control": PRIVATE})
         if said is not None:
             response.del_cookie(FLASH_COOKIE, path="/")
@@ -91,6 +103,13 @@ class View:
         account = await self._profiles.read(identity.account_id)
         token = request[CALLER].csrf_token or ""
         return Viewer(account.name, identity.role, identity.account_id, identity.vendor_id, token)
+
+    async def _unread(self, request: web.Request) -> int:
+        """What the head counts. No page waits long for it: with the notifier away there is no number."""
+        try:
+            return (await ask(request, self._notifier, _Unread, UNREAD, seconds=UNREAD_SECONDS)).unread
+        except (Unavailable, Forbidden):
+            return 0
 
     def error(self, request: web.Request, status: int, detail: str, *, headers: Mapping[str, str]) -> web.Response:
         """An error as a page. Works with the database away."""

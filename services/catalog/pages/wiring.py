@@ -18,6 +18,7 @@ from services.catalog.pages.admin_approvals import AdminApprovals
 from services.catalog.pages.admin_home import AdminHome
 from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
+from services.catalog.pages.inbox import InboxPages
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.signin import SignInPages
 from services.catalog.pages.storefront import StorefrontPages
@@ -52,7 +53,7 @@ class Parts:
 def open_view(settings: GatewaySettings, parts: Parts) -> View:
     """The templates and assets, read and compiled once."""
     profiles = Profiles(pool=parts.pool, passwords=parts.passwords, outbox=parts.outbox)
-    return View(Assets(), profiles=profiles, public_url=settings.public_url)
+    return View(Assets(), profiles=profiles, notifier=parts.upstreams["notifier"], public_url=settings.public_url)
 
 
 def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web.RouteDef]:
@@ -70,6 +71,7 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
         *StorefrontPages(
             view=view, products=products, vendors=vendors, caches=parts.caches, pool=pool, shelf_names=shelf_names
         ).routes(),
+        *InboxPages(view=view, notifier=parts.upstreams["notifier"]).routes(),
         *VendorHome(view=view, products=products, inventory=inventory, pool=pool).routes(),
         *VendorProducts(
             view=view,

@@ -35,6 +35,8 @@ SHARED: Final = frozenset({"name", "slug", "mark", "key", "source", "token", "ty
 """Path parameters that are no ids of a vendor's own things."""
 
 
+ASKING: Final = ("/notifications", "/reports", "/vendor/reports")
+"""Pages of what other services own: they hold it to its owner (`tests/integration/notifier/test_routes.py`)."""
 PAGES: Final = "/vendor/"
 """Their forms lead back to where they came from when they do not fit, without looking whose product it is."""
 
@@ -170,7 +172,12 @@ async def test_a_key_that_may_only_read_changes_nothing_anywhere(
 def of_vendors() -> Iterator[tuple[str, str, Access]]:
     """Rows that vendors are let into and that this service answers."""
     for (method, path), access in sorted(ACCESS.items()):
-        if Role.VENDOR in access.roles and access.owner is None and not path.endswith(FEED):
+        if (
+            Role.VENDOR in access.roles
+            and access.owner is None
+            and not path.endswith(FEED)
+            and not path.startswith(ASKING)
+        ):
             yield method, path, access
 
 

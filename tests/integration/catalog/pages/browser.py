@@ -18,7 +18,7 @@ class Browser:
         async with self.http.get(path, headers={**HTML, **headers}) as answer:
             return answer, await answer.text()
 
-    async def post(self, path: str, **fields: str) -> tuple[ClientResponse, str]:
+    async def post(self, path: str, /, **fields: str) -> tuple[ClientResponse, str]:
         async with self.http.post(path, data=fields, headers=HTML) as answer:
             return answer, await answer.text()
 

@@ -2,32 +2,14 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, CookieJar
 
 from services.catalog.pages.assets import FOLDER
 from tests.factories import make_approved, make_product
 from tests.integration.catalog.conftest import Client, Gateway
 from tests.integration.catalog.pages.browser import HTML, Browser
-
-
-@pytest.fixture
-async def browser(gateway: Gateway) -> AsyncIterator[Browser]:
-    """Nobody yet."""
-    async with ClientSession(gateway.url, cookie_jar=CookieJar(unsafe=True)) as http:
-        yield Browser(http)
-
-
-@pytest.fixture
-async def vendors_browser(browser: Browser, gateway: Gateway) -> Browser:
-    """The first vendor's."""
-    account = gateway.accounts.vendors[0]
-    answer, _ = await browser.sign_in(account.email, account.password)
-    assert answer.url.path == "/vendor"
-    return browser
 
 
 async def test_a_page_lets_nothing_foreign_run(browser: Browser) -> None:
@@ -51,8 +33,15 @@ async def test_assets_are_kept_for_ever_under_an_address_of_their_content(browse
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
 
 
-def test_own_scripts_stay_small() -> None:
-    assert sum(len(file.read_bytes()) for file in FOLDER.glob("*.js")) < 20_000
+async def test_scripts_of_the_shop_stay_small(browser: Browser) -> None:
+    loaded: set[str] = set()
+    wanted = set(re.findall(r'<script[^>]* src="/static/[^/]+/([^"]+)"', (await browser.get("/products"))[1]))
+    while wanted:
+        name = wanted.pop()
+        loaded.add(name)
+        wanted |= set(re.findall(r'from "\./([^"]+)"', (FOLDER / name).read_text())) - loaded
+    assert loaded >= {"theme.js", "app.js", "live.js"}
+    assert sum(len((FOLDER / name).read_bytes()) for name in loaded) < 20_000
 
 
 async def test_who_has_to_sign_in_comes_back_to_where_it_was(browser: Browser, gateway: Gateway) -> None:
