@@ -14,6 +14,7 @@ from deploy.cli import (
     dead,
     demo,
     jobs,
+    reports,
     schedules,
     seed,
     stack,
@@ -47,6 +48,7 @@ app.command("status", rich_help_panel=STEER, epilog="Example: souk status --json
 jobs.group.add_typer(dead.group, name="dead")
 app.add_typer(jobs.group, name="jobs", rich_help_panel=STEER)
 app.add_typer(schedules.group, name="schedule", rich_help_panel=STEER)
+app.add_typer(reports.group, name="reports", rich_help_panel=SET_UP)
 app.add_typer(caches.group, name="cache", rich_help_panel=STEER)
 app.command("audit", rich_help_panel=STEER, epilog="Example: souk audit --kind product")(audit)
 app.command("migrate", rich_help_panel=SET_UP, epilog="Example: SOUK_DATABASE_URL_FILE=migrator.url souk migrate")(

@@ -6,9 +6,12 @@ from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from services.reporting import store, telling
-from services.reporting.models import Fact, FactKind, SoldLine, ToldProduct, Vendor
+from services.reporting.models import Fact, FactKind, KeptEvent, SoldLine, ToldProduct, Vendor
 from shared.contracts import events
+from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope
 from shared.contracts.jobs import GenerateReport
 from shared.db.outbox import Inbox, Outbox
@@ -34,28 +37,26 @@ class Counting:
         async with transaction(self.pool) as conn:
             await store.hold_off_builders(conn)
             unique = {each.envelope.id: each for each in received}  # an event may come twice in one batch
-            fresh = await self.inbox.first_of(conn, list(unique))
-            changed: list[SoldLine] = []
-            for event_id, each in unique.items():
-                if event_id in fresh:
-                    changed += await self._count(conn, each)
-            await store.reopen(conn, changed)
-            told = [each.event.hour for each in unique.values() if isinstance(each.event, events.MeasuresRecorded)]
+            seen = await self.inbox.first_of(conn, list(unique))
+            fresh = [each for event_id, each in unique.items() if event_id in seen]
+            await store.keep_events(conn, [each.envelope for each in fresh])
+            for each in fresh:
+                await self.keep(conn, each)
+                if isinstance(each.event, events.JobFailed):
+                    await self._report_failed(conn, each.event)
+            await store.reopen(conn, [line for each in fresh for line in _lines(each.event)])
+            told = [each.event.hour for each in fresh if isinstance(each.event, events.MeasuresRecorded)]
             await store.reopen_metrics(conn, told)
 
-    async def _count(self, conn: Connection, received: Received) -> list[SoldLine]:
-        """Keep what one event tells; the lines whose days are different now."""
+    async def keep(self, conn: Connection, received: Received) -> None:
+        """Keep what one event tells. Safe to repeat, in any order."""
         event, envelope = received.event, received.envelope
         match event:
             case events.OrderPlaced():
-                lines = _lines(event)
-                await store.add_lines(conn, lines)
-                return lines
+                await store.add_lines(conn, _lines(event))
             case events.OrderCancelled():
-                lines = _lines(event)
-                await store.add_lines(conn, lines)
+                await store.add_lines(conn, _lines(event))
                 await store.add_cancellation(conn, event.order_id, event.cancelled_at)
-                return lines
             case events.StockChanged(on_hand=0, delta=delta) if delta < 0:
                 await store.add_facts(conn, [_fact(envelope, FactKind.STOCK_OUT, event)])
             case events.StockLow() | events.StockRecovered():
@@ -69,17 +70,15 @@ class Counting:
                 await store.add_measures(conn, event)
             case events.JobFailed():
                 await store.add_facts(conn, [_failure(envelope, event)])
-                await self._report_failed(conn, event)
             case _:
                 pass  # the queue is bound to whole families; not every member is counted
-        return []
 
     async def _count_product(self, conn: Connection, event: events.ProductEvent, envelope: Envelope) -> None:
         if event.vendor_id is None or _is_of_proposal(event):
             return
         match event:
             case events.ProductSubmitted(vendor_name=vendor_name):
-                await store.name_vendor(conn, event.vendor_id, vendor_name)
+                await store.name_vendor(conn, event.vendor_id, vendor_name, told_at=envelope.time)
                 await store.add_facts(conn, [_fact(envelope, FactKind.SUBMITTED, event)])
             case events.ProductApproved():
                 await store.add_facts(conn, [_fact(envelope, FactKind.APPROVED, event)])
@@ -143,7 +142,17 @@ def _told(event: events.ProductEvent, vendor_id: UUID) -> ToldProduct | None:
             return None
 
 
-def _lines(event: events.OrderPlaced | events.OrderCancelled) -> list[SoldLine]:
+def read_kept(kept: KeptEvent) -> Received:
+    """A kept event, as it came in."""
+    envelope = Envelope.model_validate_json(kept.body)
+    event = events.EVENT_BY_TYPE[envelope.type].model_validate_json(orjson.dumps(envelope.data))
+    return Received(envelope, event)
+
+
+def _lines(event: Event) -> list[SoldLine]:
+    """What an order is about: both its events carry its lines."""
+    if not isinstance(event, events.OrderPlaced | events.OrderCancelled):
+        return []
     return [
         SoldLine(
             order_id=event.order_id,

@@ -33,6 +33,12 @@ class BadReportJob(InvalidInput):
     code = "bad_report_job"
 
 
+class EventsMissing(Conflict):
+    """The figures hold more than the kept events tell: made anew, they would be fewer."""
+
+    code = "events_missing"
+
+
 class BadLink(NotFound):
     """The link to a report has expired, or is none of ours. Sign in to open the report."""
 

@@ -109,6 +109,14 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """An event in its envelope, as JSON; `seq` is its place in the order of arrival."""
+
+    seq: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor as reporting knows it; without a zone its days are the marketplace's."""
 

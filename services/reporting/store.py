@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from services.reporting.models import (
     FactKind,
     FactRow,
     HourRow,
+    KeptEvent,
     MeasureRow,
     Period,
     PoorProduct,
@@ -27,6 +28,7 @@ from services.reporting.models import (
     VendorFactRow,
     VendorSalesRow,
 )
+from shared.contracts.envelope import Envelope
 from shared.contracts.events import MeasuresRecorded
 from shared.db.pool import Connection
 
@@ -164,22 +166,60 @@ KEEP_VENDOR = """
     WHERE vendors.told_at <= EXCLUDED.told_at
 """
 NAME_VENDOR = """
-    -- What a vendor is called, where nothing has told of it so far.
-    INSERT INTO reporting.vendors (id, name, told_at) VALUES ($1, $2, 'epoch') ON CONFLICT (id) DO NOTHING
+    -- What a vendor was called by the way: the youngest such telling counts, until the vendor has told one itself.
+    INSERT INTO reporting.vendors (id, name, told_at, named_at) VALUES ($1, $2, 'epoch', $3)
+    ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, named_at = EXCLUDED.named_at
+    WHERE vendors.told_at = 'epoch' AND (vendors.named_at, vendors.name) < (EXCLUDED.named_at, EXCLUDED.name)
 """
 VENDORS = """
     -- Every vendor that is known, or one.
     SELECT id, name, time_zone FROM reporting.vendors WHERE $1::uuid IS NULL OR id = $1 ORDER BY id
 """
 KEEP_PRODUCT = """
-    -- What was last told of a product. What an event does not tell stays as it was.
-    INSERT INTO reporting.products (id, vendor_id, version, status, title, pictures, description_chars)
-    VALUES ($1, $2, $3, $4, coalesce($5, ''), $6, $7)
-    ON CONFLICT (id) DO UPDATE
-    SET version = EXCLUDED.version, status = EXCLUDED.status, title = coalesce($5, products.title),
-        pictures = coalesce($6, products.pictures),
-        description_chars = coalesce($7, products.description_chars)
-    WHERE products.version <= EXCLUDED.version
+    -- What was last told of a product. Each thing is what the youngest event says that tells of it; 0 is no version.
+    INSERT INTO reporting.products AS known (
+        id, vendor_id, version, status, title, title_version, pictures, pictures_version,
+        description_chars, description_version)
+    VALUES ($1, $2, $3, $4, coalesce($5, ''), CASE WHEN $5::text IS NULL THEN 0 ELSE $3 END,
+            $6, CASE WHEN $6::int IS NULL THEN 0 ELSE $3 END, $7, CASE WHEN $7::int IS NULL THEN 0 ELSE $3 END)
+    ON CONFLICT (id) DO UPDATE SET
+        version = greatest(known.version, EXCLUDED.version),
+        status = CASE WHEN EXCLUDED.version >= known.version THEN EXCLUDED.status ELSE known.status END,
+        title = CASE WHEN EXCLUDED.title_version >= known.title_version AND $5 IS NOT NULL
+            THEN EXCLUDED.title ELSE known.title END,
+        title_version = greatest(known.title_version, EXCLUDED.title_version),
+        pictures = CASE WHEN EXCLUDED.pictures_version >= known.pictures_version AND $6 IS NOT NULL
+            THEN EXCLUDED.pictures ELSE known.pictures END,
+        pictures_version = greatest(known.pictures_version, EXCLUDED.pictures_version),
+        description_chars = CASE WHEN EXCLUDED.description_version >= known.description_version AND $7 IS NOT NULL
+            THEN EXCLUDED.description_chars ELSE known.description_chars END,
+        description_version = greatest(known.description_version, EXCLUDED.description_version)
+"""
+KEEP_EVENTS = """
+    -- Keep events as they were told, once each.
+    INSERT INTO reporting.events (id, type, body) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+    ON CONFLICT (id) DO NOTHING
+"""
+KEPT_EVENTS = """
+    -- Events in the order they came in.
+    SELECT seq, type, body FROM reporting.events WHERE seq > $1 ORDER BY seq LIMIT $2
+"""
+FORGET_FIGURES = """
+    -- All that follows from events; the reports stay.
+    WITH lines AS (DELETE FROM reporting.order_lines), cancellations AS (DELETE FROM reporting.cancellations),
+        facts AS (DELETE FROM reporting.facts), products AS (DELETE FROM reporting.products),
+        vendors AS (DELETE FROM reporting.vendors), measures AS (DELETE FROM reporting.measures)
+    DELETE FROM reporting.hours_told
+"""
+SIZES = """
+    -- How much is known.
+    SELECT (SELECT count(*) FROM reporting.order_lines) AS "order lines",
+           (SELECT count(*) FROM reporting.cancellations) AS cancellations,
+           (SELECT count(*) FROM reporting.facts) AS facts,
+           (SELECT count(*) FROM reporting.products) AS products,
+           (SELECT count(*) FROM reporting.vendors) AS vendors,
+           (SELECT count(*) FROM reporting.measures) AS measures,
+           (SELECT count(*) FROM reporting.hours_told) AS "hours told"
 """
 QUALITY = """
     -- How many products are in the catalogue or want to be, and how many could be shown better.
@@ -357,6 +397,8 @@ TELL_PROGRESS = """
     )
 """
 
+LONG_SECONDS: Final = 3600.0
+"""For statements over all there is, beside which nobody waits for an answer."""
 NEWEST = UUID(int=(1 << 128) - 1)
 """A position above every id: the start of a list."""
 
@@ -447,9 +489,9 @@ async def keep_vendor(conn: Connection, vendor: Vendor, *, told_at: datetime) ->
     await conn.execute(KEEP_VENDOR, vendor.id, vendor.name, vendor.zone and vendor.zone.key, told_at)
 
 
-async def name_vendor(conn: Connection, vendor_id: UUID, name: str) -> None:
-    """What a vendor is called, by the way: what it says of itself counts more. Safe to repeat."""
-    await conn.execute(NAME_VENDOR, vendor_id, name)
+async def name_vendor(conn: Connection, vendor_id: UUID, name: str, *, told_at: datetime) -> None:
+    """What a vendor is called, by the way: what it says of itself counts more. Safe to repeat, in any order."""
+    await conn.execute(NAME_VENDOR, vendor_id, name, told_at)
 
 
 async def vendors(conn: Connection, vendor_id: UUID | None = None) -> list[Vendor]:
@@ -470,6 +512,33 @@ async def keep_product(conn: Connection, told: ToldProduct) -> None:
         told.pictures,
         told.description_chars,
     )
+
+
+async def keep_events(conn: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Keep events as they were told. Safe to repeat."""
+    await conn.execute(
+        KEEP_EVENTS,
+        [envelope.id for envelope in envelopes],
+        [envelope.type for envelope in envelopes],
+        [envelope.model_dump_json(exclude_none=True) for envelope in envelopes],
+    )
+
+
+async def kept_events(conn: Connection, *, after: int, limit: int) -> list[KeptEvent]:
+    """Events that came in after one, in their order."""
+    return [KeptEvent(row["seq"], row["body"]) for row in await conn.fetch(KEPT_EVENTS, after, limit)]
+
+
+async def forget_figures(conn: Connection) -> None:
+    """Forget all that follows from events. However long it takes."""
+    await conn.execute(FORGET_FIGURES, timeout=LONG_SECONDS)
+
+
+async def sizes(conn: Connection) -> dict[str, int]:
+    """How many rows of each kind are known."""
+    row = await conn.fetchrow(SIZES, timeout=LONG_SECONDS)
+    assert row is not None
+    return dict(row)
 
 
 async def quality(conn: Connection, vendor_id: UUID | None) -> tuple[int, int, int]:
