@@ -5,6 +5,7 @@ unacknowledged. Start-up is in neither: a worker starts once.
 """
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import aio_pika
 import uvloop
 
-from shared.contracts.jobs import ProcessImage, SendNotification
+from shared.contracts.jobs import ProcessImage, SendEmail, SendNotification
 from shared.log import configure_logging
 from shared.messaging.attempt import Attempt, HandlerTable
 from shared.messaging.broker import open_broker
@@ -79,6 +80,27 @@ async def timed(url: str, count: int) -> None:
     print(*waits, flush=True)
 
 
+async def waiting(url: str, _: int) -> None:
+    """Souk's consumer of mails and pictures, noting how long after its cause each job is begun.
+
+    Works until its standard input is closed, then prints the seconds of each as JSON, by type.
+    """
+    waits: dict[str, list[float]] = {SendEmail.type: [], ProcessImage.type: []}
+
+    async def note(job: SendEmail | ProcessImage, attempt: Attempt) -> None:
+        waits[job.type].append(time.time() - attempt.caused_at.timestamp())
+
+    handlers: HandlerTable = {SendEmail: note, ProcessImage: note}
+    async with (
+        open_broker(url, name="bench") as broker,
+        working(broker, handlers, worker="bench", tiers=parse_tiers("1s"), grace_seconds=10) as queues,
+    ):
+        await eventually(lambda: all(queue.is_consuming for queue in queues))
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+    print(json.dumps(waits), flush=True)
+
+
 def _counter(count: int) -> Callable[[], bool]:
     """What a handler calls for each delivery: it tells of the first, and answers whether this is the last."""
     seen = 0
@@ -100,6 +122,6 @@ def _tell() -> None:
 if __name__ == "__main__":
     which, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     configure_logging(service="bench", log_format="json", level="error")
-    uvloop.run({"souk": souk, "bare": bare, "timed": timed}[which](url, count))
+    uvloop.run({"souk": souk, "bare": bare, "timed": timed, "waiting": waiting}[which](url, count))
     if which == "souk":
         _tell()
