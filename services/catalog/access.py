@@ -47,14 +47,15 @@ INTERNAL: Final = _let_in(Role.SERVICE)
 """Only our own services, by `Souk-Identity`."""
 SIGNED_IN: Final = _let_in(Role.VENDOR, Role.ADMIN, Role.OPS, Role.CHANNEL)
 FIRST_STEP: Final = replace(SIGNED_IN, is_first_step=True)
+_PEOPLE: Final = (Role.VENDOR, Role.ADMIN, Role.OPS)
+PEOPLE: Final = _let_in(*_PEOPLE)
+PEOPLE_FIRST_STEP: Final = replace(PEOPLE, is_first_step=True)
 VENDOR: Final = _let_in(Role.VENDOR)
 VENDOR_OWNER: Final = replace(VENDOR, is_for_owners=True)
 ADMIN: Final = _let_in(Role.ADMIN)
 ADMIN_OPS: Final = _let_in(Role.ADMIN, Role.OPS)
 CHANNEL: Final = _let_in(Role.CHANNEL)
 
-_PEOPLE: Final = (Role.VENDOR, Role.ADMIN, Role.OPS)
-PEOPLE: Final = _let_in(*_PEOPLE)
 _JOBS: Final = _let_in(Role.ADMIN, Role.OPS, owner="jobs")
 _INBOX: Final = _let_in(*_PEOPLE, owner="notifier")
 _VENDOR_REPORTS: Final = _let_in(Role.VENDOR, owner="reporting")
@@ -187,6 +188,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/api/push-subscriptions"): _INBOX,
         ("POST", "/api/push-subscriptions"): _INBOX,
         ("DELETE", "/api/push-subscriptions/{id}"): _INBOX,
+        ("POST", "/api/admin/letters/preview"): _let_in(Role.ADMIN, owner="notifier"),
         # reports
         ("GET", "/api/vendor/reports"): _VENDOR_REPORTS,
         ("POST", "/api/vendor/reports"): _VENDOR_REPORTS,
@@ -231,6 +233,15 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/notifications/preferences"): PEOPLE,
         ("POST", "/notifications/preferences"): PEOPLE,
         ("POST", "/notifications/devices/{id}/delete"): PEOPLE,
+        # pages: one's own account
+        ("GET", "/account"): PEOPLE_FIRST_STEP,
+        ("POST", "/account/password"): PEOPLE_FIRST_STEP,
+        ("POST", "/account/name"): PEOPLE,
+        ("POST", "/account/email"): PEOPLE,
+        ("POST", "/account/sessions/end-others"): PEOPLE,
+        ("POST", "/account/sessions/{id}/end"): PEOPLE,
+        ("POST", "/account/keys"): PEOPLE,
+        ("POST", "/account/keys/{id}/revoke"): PEOPLE,
         # pages: a vendor's
         ("GET", "/vendor"): VENDOR,
         ("GET", "/vendor/products"): VENDOR,
@@ -256,6 +267,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/admin/products/{id}"): ADMIN,
         ("POST", "/admin/products/{id}/approve"): ADMIN,
         ("POST", "/admin/products/{id}/reject"): ADMIN,
+        ("POST", "/admin/products/{id}/letter"): ADMIN,
         ("POST", "/admin/products/{id}/suspend"): ADMIN,
         ("POST", "/admin/products/{id}/reinstate"): ADMIN,
     }

@@ -103,6 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             inbox,
             Preferences(pool=pool, clock=utc_now),
             Subscriptions(pool=pool, public_key=None if vapid is None else vapid.public, clock=utc_now),
+            mailroom,
             key=settings.notifier_key.get_secret_value(),
         )
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))

@@ -26,6 +26,14 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who would get a letter, and who would not because they do not want such letters."""
+
+    wanted: tuple[Contact, ...]
+    unwanted: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SmtpAnswer:
     """What the mail server said last, e.g. `250 2.0.0 queued as 4F1`. The recipient's address is left out of `text`."""
 

@@ -14,13 +14,16 @@ from services.notifier.schemas import (
     InboxQuery,
     PreferenceItem,
     PreferencesBody,
+    PreviewAnswer,
+    PreviewBody,
     ReadBody,
     SubscriptionBody,
     SubscriptionItem,
     SubscriptionsAnswer,
     UnreadAnswer,
 )
-from services.notifier.usecases import Inbox, Preferences
+from services.notifier.usecases import Inbox, Mailroom, Preferences
+from shared.contracts.base import Audience
 from shared.errors import Forbidden
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import Role, identity_middleware, require
@@ -29,14 +32,18 @@ from shared.web.server import new_app
 INBOX: Final = web.AppKey("inbox", Inbox)
 PREFERENCES: Final = web.AppKey("preferences", Preferences)
 SUBSCRIPTIONS: Final = web.AppKey("subscriptions", Subscriptions)
+MAILROOM: Final = web.AppKey("mailroom", Mailroom)
 
 
-def new_api(inbox: Inbox, preferences: Preferences, subscriptions: Subscriptions, *, key: str) -> web.Application:
+def new_api(
+    inbox: Inbox, preferences: Preferences, subscriptions: Subscriptions, mailroom: Mailroom, *, key: str
+) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="notifier", key=key)])
     app[INBOX] = inbox
     app[PREFERENCES] = preferences
     app[SUBSCRIPTIONS] = subscriptions
+    app[MAILROOM] = mailroom
     app.router.add_get("/api/notifications", list_notifications)
     app.router.add_get("/api/notifications/unread", count_unread)
     app.router.add_post("/api/notifications/read", mark_read)
@@ -45,6 +52,7 @@ def new_api(inbox: Inbox, preferences: Preferences, subscriptions: Subscriptions
     app.router.add_get("/api/push-subscriptions", list_subscriptions)
     app.router.add_post("/api/push-subscriptions", subscribe)
     app.router.add_delete("/api/push-subscriptions/{id}", unsubscribe)
+    app.router.add_post("/api/admin/letters/preview", preview_letter)
     return app
 
 
@@ -111,6 +119,15 @@ async def unsubscribe(request: web.Request) -> web.Response:
         raise UnknownSubscription("You have no such browser.") from exc
     await request.app[SUBSCRIPTIONS].remove(reader, subscription_id)
     return web.Response(status=204)
+
+
+async def preview_letter(request: web.Request) -> web.Response:
+    """What a letter says before anybody has it."""
+    require(request, Role.ADMIN)
+    body = await read_body(request, PreviewBody)
+    audience = Audience(kind="admins" if body.vendor_id is None else "vendor", vendor_id=body.vendor_id)
+    letter, recipients = await request.app[MAILROOM].preview(body.letter, body.params, audience=audience)
+    return _json(PreviewAnswer.of(letter, recipients))
 
 
 def _reader(request: web.Request) -> Reader:

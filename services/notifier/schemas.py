@@ -6,8 +6,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from services.notifier.letters import Letter
 from services.notifier.lines import said_of
-from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS, InboxPage, Notification, Preference, Subscription
+from services.notifier.models import (
+    ADMIN_KINDS,
+    VENDOR_KINDS,
+    InboxPage,
+    Notification,
+    Preference,
+    Recipients,
+    Subscription,
+)
 from shared.web.bodies import ONE_LINE, Body, Query
 
 
@@ -170,3 +179,50 @@ class SubscriptionsAnswer(BaseModel):
 
     public_key: str | None
     items: tuple[SubscriptionItem, ...]
+
+
+class PreviewBody(Body):
+    """`POST /api/admin/letters/preview`: a job's letter and params; to the admins without `vendor_id`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "letter": "product_rejected",
+                    "params": {
+                        "product_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+                        "title": "Hand-turned bowl",
+                        "reasons": [{"code": "images", "note": "Lighter, please."}],
+                    },
+                    "vendor_id": "01890a5d-ac96-774b-bcce-b302099a8058",
+                }
+            ]
+        }
+    )
+
+    letter: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    params: dict[str, JsonValue]
+    vendor_id: UUID | None = None
+
+
+class PreviewAnswer(BaseModel):
+    """A letter as the first of `to` would get it; `unwanted` are those who want none of its kind."""
+
+    model_config = ConfigDict(frozen=True)
+
+    to: tuple[str, ...]
+    unwanted: tuple[str, ...]
+    subject: str
+    html: str
+    text: str
+
+    @classmethod
+    def of(cls, letter: Letter, recipients: Recipients) -> Self:
+        """The answer for a letter."""
+        return cls(
+            to=tuple(person.name for person in recipients.wanted),
+            unwanted=tuple(person.name for person in recipients.unwanted),
+            subject=letter.subject,
+            html=letter.html,
+            text=letter.text,
+        )

@@ -1,6 +1,6 @@
 """What the notifier does: letters by mail, lines in the in-app inbox, and what each person wants of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from typing import Final
@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from services.notifier import store
 from services.notifier.contacts import Contacts
 from services.notifier.errors import AnswerLost, MailboxDeferred, MailboxRejected, MailUnavailable, NobodyToTell
-from services.notifier.letters import letter_for, params_of
+from services.notifier.letters import Letter, letter_for, params_of
 from services.notifier.mailer import Mailer
 from services.notifier.mime import message_for, message_id
 from services.notifier.models import (
@@ -26,6 +26,7 @@ from services.notifier.models import (
     NotificationResult,
     Preference,
     Reader,
+    Recipients,
 )
 from shared import tracing
 from shared.clock import Clock
@@ -109,6 +110,24 @@ class Mailroom:
             raise MailboxRejected(f"All {len(refused)} recipients were refused. The first: {refused[0][1]}")
         MAILS.labels("skipped").inc(len(skipped))
         return MailingResult(sent=tuple(sent), already_sent=have_it, refused=tuple(refused), skipped=skipped)
+
+    async def preview(
+        self, kind: str, params: Mapping[str, object], *, audience: Audience
+    ) -> tuple[Letter, Recipients]:
+        """The letter as the first of its recipients would get it now, and who they are. Sends and keeps nothing.
+
+        Raises what `send_email` raises before it sends.
+        """
+        params_of(kind, params)
+        people = await self._people(audience)
+        async with connection(self.pool) as conn:
+            unwanted = await store.without_mail(conn, [person.account_id for person in people], kind=kind)
+        recipients = Recipients(
+            tuple(person for person in people if person.account_id not in unwanted),
+            tuple(person for person in people if person.account_id in unwanted),
+        )
+        letter = letter_for(kind, params, recipient=(*recipients.wanted, *people)[0], public_url=self.public_url)
+        return letter, recipients
 
     async def _people(self, audience: Audience) -> Sequence[Contact]:
         match audience:

@@ -13,8 +13,8 @@ from tests.e2e.marketplace import JSON, PATIENCE_SECONDS, Shop
 from tests.eventually import eventually
 
 OPERATORS: Final = frozenset({Role.ADMIN, Role.OPS})
-OUTSIDE: Final = {("POST", "/api/admin/reports")}
-"""Changes nothing for anybody: it asks for figures."""
+OUTSIDE: Final = {("POST", "/api/admin/reports"), ("POST", "/api/admin/letters/preview")}
+"""Change nothing for anybody: they ask for figures, and for what a letter would say."""
 HOPELESS: Final = {"type": "generate-report", "payload": {"report_type": "horoscope"}, "max_attempts": 1}
 SOON: Final = {"type": "check-low-stock", "payload": {}}
 LATER: Final = {**SOON, "run_at": "2099-01-01T00:00:00Z"}

@@ -17,6 +17,7 @@ COSTS: Final[Mapping[tuple[str, str], Cost]] = MappingProxyType(
         ("GET", "/api/vendor/products"): Cost.SEARCH,
         ("GET", "/vendor/products"): Cost.SEARCH,
         ("GET", "/vendor/inventory"): Cost.SEARCH,
+        ("GET", "/admin/approvals"): Cost.SEARCH,
         ("GET", "/api/admin/products"): Cost.SEARCH,
         ("GET", "/api/admin/vendors"): Cost.SEARCH,
         ("GET", "/api/admin/audit"): Cost.SEARCH,

@@ -12,23 +12,34 @@ from services.catalog.answers import uuid_in_path
 from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.approval.schemas import RejectBody, SuspendBody
 from services.catalog.approval.usecases import Approval
+from services.catalog.monitoring.models import Asker
 from services.catalog.pages.comparing import all_pictures, differences, listed
 from services.catalog.pages.forms import Form, fitted, read_form, whole_number
 from services.catalog.pages.history import ENDINGS, Told, explained, told
+from services.catalog.pages.letters import Letters, Preview
 from services.catalog.pages.shelves import ShelfNames
-from services.catalog.pages.view import View, done
+from services.catalog.pages.view import HEADERS, PRIVATE, View, done
 from services.catalog.products.models import Product
 from services.catalog.products.usecases import Products
 from shared.clock import utc_now
 from shared.contracts.base import Reason
 from shared.db.pool import Pool
-from shared.errors import Conflict, InvalidInput, Stale
+from shared.errors import Conflict, InvalidInput, Stale, Unavailable
 from shared.ids import TOP
+from shared.web.identity import IDENTITY
+from shared.web.problems import REQUEST_ID
 
 LATEST: Final = 30
 """Lines of the history beside the product."""
 REASON: Final = "reason-"
 NOTE: Final = "note-"
+IN_FRAME: Final = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Cache-Control": PRIVATE,
+}
+"""Of a letter: its styles stand in it, and nothing else of it comes to life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +49,7 @@ class AdminProducts:
     view: View
     products: Products
     approval: Approval
+    letters: Letters
     pool: Pool
     shelf_names: ShelfNames
 
@@ -48,6 +60,7 @@ class AdminProducts:
             web.get(one, self.show),
             web.post(f"{one}/approve", self.approve),
             web.post(f"{one}/reject", self.reject),
+            web.post(f"{one}/letter", self.letter),
             web.post(f"{one}/suspend", self.suspend),
             web.post(f"{one}/reinstate", self.reinstate),
         ]
@@ -80,6 +93,20 @@ class AdminProducts:
         except (Conflict, Stale) as exc:
             return await self._too_late(request, product_id, exc)
         return await self._next(before, f"“{product.title}” went back to its vendor, who has mail about it.")
+
+    async def letter(self, request: web.Request) -> web.StreamResponse:
+        """What its vendor would read with the reasons ticked so far; shown in a frame of the page."""
+        product = await self.products.one(uuid_in_path(request), vendor_id=None)
+        values = await read_form(request)
+        asker = Asker(request[IDENTITY], request[REQUEST_ID])
+        try:
+            return self._in_frame(letter=await self.letters.rejection(asker, product, reasons_in(values)))
+        except (InvalidInput, Unavailable) as exc:
+            return self._in_frame(problem=exc.detail)
+
+    def _in_frame(self, *, letter: Preview | None = None, problem: str = "") -> web.Response:
+        body = self.view.filled("admin/letter.html.jinja", letter=letter, problem=problem)
+        return web.Response(body=body, headers=IN_FRAME)
 
     async def suspend(self, request: web.Request) -> web.StreamResponse:
         """Take it out of sight."""

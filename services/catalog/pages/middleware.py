@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from services.catalog.access import PasswordChangeNeeded
 from services.catalog.pages.view import View
 from shared.errors import AppError, Unauthorised, Unavailable
 from shared.log import get_logger
@@ -37,6 +38,8 @@ def page_middleware(view: View) -> Middleware:
             return await handler(request)
         except Unauthorised:
             return to_sign_in(request)
+        except PasswordChangeNeeded:
+            return web.Response(status=303, headers={"Location": "/account"})
         except AppError as exc:
             return _shown(view, request, exc)
         except web.HTTPException as exc:

@@ -20,17 +20,23 @@ class Place:
         return path == self.path or (self.path.count("/") > 1 and path.startswith(f"{self.path}/"))
 
 
+ACCOUNT: Final = Place("/account", "Account", "person")
 NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
     Role.VENDOR: (
         Place("/vendor", "Today", "sun"),
         Place("/vendor/products", "Products", "box"),
         Place("/vendor/inventory", "Stock", "layers"),
+        ACCOUNT,
     ),
     Role.ADMIN: (
         Place("/admin", "Today", "sun"),
         Place("/admin/approvals", "Approvals", "check"),
+        ACCOUNT,
     ),
-    Role.OPS: (Place("/admin", "Today", "sun"),),
+    Role.OPS: (
+        Place("/admin", "Today", "sun"),
+        ACCOUNT,
+    ),
 }
 FEEDS: Final[Mapping[Role, str]] = {
     Role.VENDOR: "/api/vendor/stream",

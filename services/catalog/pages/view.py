@@ -155,6 +155,7 @@ def _environment(assets: Assets, public_url: str) -> Environment:
         money=wording.money,
         exactly=wording.exactly,
         ago=lambda moment: wording.ago(moment, utc_now()),
+        browser=wording.browser,
         jsonld=_jsonld,
         rendition=rendition,
         srcset=srcset,

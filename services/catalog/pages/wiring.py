@@ -8,17 +8,19 @@ from aiohttp import web
 from services.catalog.accounts.cookies import Cookies
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.accounts.sessions import Sessions
-from services.catalog.accounts.usecases import Callers, Profiles
+from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles
 from services.catalog.approval.usecases import Approval
 from services.catalog.cache.caches import Caches
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.usecases import Inventory
 from services.catalog.monitoring.usecases import Monitoring
+from services.catalog.pages.account import AccountPages
 from services.catalog.pages.admin_approvals import AdminApprovals
 from services.catalog.pages.admin_home import AdminHome
 from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.inbox import InboxPages
+from services.catalog.pages.letters import Letters
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.signin import SignInPages
 from services.catalog.pages.storefront import StorefrontPages
@@ -72,6 +74,13 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
             view=view, products=products, vendors=vendors, caches=parts.caches, pool=pool, shelf_names=shelf_names
         ).routes(),
         *InboxPages(view=view, notifier=parts.upstreams["notifier"]).routes(),
+        *AccountPages(
+            view=view,
+            profiles=Profiles(pool=pool, passwords=parts.passwords, outbox=outbox),
+            sessions=sessions,
+            api_keys=ApiKeys(pool=pool, callers=parts.callers, clock=utc_now),
+            clock=utc_now,
+        ).routes(),
         *VendorHome(view=view, products=products, inventory=inventory, pool=pool).routes(),
         *VendorProducts(
             view=view,
@@ -85,5 +94,12 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
         *VendorStock(view=view, inventory=inventory).routes(),
         *AdminHome(view=view, approval=approval, monitoring=monitoring).routes(),
         *AdminApprovals(view=view, approval=approval).routes(),
-        *AdminProducts(view=view, products=products, approval=approval, pool=pool, shelf_names=shelf_names).routes(),
+        *AdminProducts(
+            view=view,
+            products=products,
+            approval=approval,
+            letters=Letters(parts.upstreams["notifier"]),
+            pool=pool,
+            shelf_names=shelf_names,
+        ).routes(),
     ]

@@ -11,6 +11,25 @@ from shared.currencies import minor_digits
 
 _SYMBOLS: Final[Mapping[str, str]] = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "CHF": "CHF\u00a0"}
 _STEPS: Final = ((60, "minute"), (3600, "hour"), (86_400, "day"), (604_800, "week"), (2_592_000, "month"))
+_BROWSERS: Final = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("HeadlessChrome/", "Chromium"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("Python/", "A Python program"),
+)
+"""The first that fits: most browsers name others as well."""
+_SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
 _LENGTHS: Final = ((86_400, "days"), (3600, "h"), (60, "min"))
 
 STATUS_WORDS: Final[Mapping[Status, tuple[str, str]]] = {
@@ -113,6 +132,13 @@ def lasting(seconds: float) -> str:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
     size, unit = next((step for step in _LENGTHS if seconds >= 2 * step[0]), _LENGTHS[-1])
     return f"{int(seconds // size)} {unit}"
+
+
+def browser(user_agent: str) -> str:
+    """`Firefox on Linux`: as much of a `User-Agent` header as its owner knows it by."""
+    name = next((said for mark, said in _BROWSERS if mark in user_agent), "Something else")
+    system = next((said for mark, said in _SYSTEMS if mark in user_agent), "")
+    return f"{name} on {system}" if system else name
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from services.notifier.mailer import Mailer, MailServer
 from services.notifier.models import Contact
+from services.notifier.usecases import Mailroom
+from shared.clock import utc_now
 from shared.contracts.base import Audience
 from shared.contracts.jobs import SendEmail, SendNotification
+from shared.db.pool import Pool
 from tests.golden import kept_mails as mails
 
 VENDOR = UUID(int=7)
@@ -45,3 +49,15 @@ class People:
 
     async def vendor(self, vendor_id: UUID) -> Sequence[Contact]:
         return self.vendors.get(vendor_id, [])
+
+
+def without_mail_server(pool: Pool, people: People) -> Mailroom:
+    """A mailroom that writes letters and reaches no server to send them by."""
+    return Mailroom(
+        pool=pool,
+        contacts=people,
+        mailer=Mailer(MailServer("127.0.0.1", 9)),
+        sender=mails.SENDER,
+        public_url=mails.PUBLIC_URL,
+        clock=utc_now,
+    )

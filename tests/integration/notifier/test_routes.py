@@ -7,20 +7,24 @@ from uuid import UUID
 import aiohttp
 import pytest
 
-from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS
+from services.notifier.models import ADMIN_KINDS, VENDOR_KINDS, Preference, Reader
 from services.notifier.pushes import Subscriptions
 from services.notifier.routes import new_api
-from services.notifier.usecases import Inbox, Preferences
+from services.notifier.usecases import Inbox, Mailroom, Preferences
 from shared.clock import utc_now
 from shared.contracts.base import Audience
 from shared.db.pool import Pool
 from shared.ids import new_id
 from shared.web.identity import HEADER, Identity, Role, sign
 from shared.web.server import serving
-from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, VENDOR
+from tests.golden import kept_mails as mails
+from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, VENDOR, People
 from tests.integration.notifier.push_service import VAPID, Browser
+from tests.integration.notifier.smtp_sink import Sink
 
 KEY = "n" * 32
+PREVIEW = "/api/admin/letters/preview"
+NOBODY = str(UUID(int=77))
 ADMIN = Identity(ADA.account_id, Role.ADMIN)
 OPS = Identity(BEN.account_id, Role.OPS)
 SELLER = Identity(EVE.account_id, Role.VENDOR, VENDOR)
@@ -47,9 +51,9 @@ class Api:
 
 
 @pytest.fixture
-async def api(pool: Pool, inbox: Inbox, preferences: Preferences) -> AsyncIterator[Api]:
+async def api(pool: Pool, inbox: Inbox, preferences: Preferences, mailroom: Mailroom) -> AsyncIterator[Api]:
     subscriptions = Subscriptions(pool=pool, public_key=VAPID.public, clock=utc_now)
-    app = new_api(inbox, preferences, subscriptions, key=KEY)
+    app = new_api(inbox, preferences, subscriptions, mailroom, key=KEY)
     async with (
         serving(app, host="127.0.0.1", port=0, grace_seconds=1) as port,
         aiohttp.ClientSession() as session,
@@ -192,6 +196,49 @@ async def test_a_line_says_what_happened_and_where_it_leads(api: Api, inbox: Inb
         ("Changes needed: Bowl", "The title needs work: Of which wood?", f"/vendor/products/{UUID(int=3)}"),
     ]
     assert await api(SELLER, "GET", "/api/notifications/unread") == (200, {"unread": 2})
+
+
+async def test_a_letter_is_read_as_its_first_recipient_would_and_sent_to_nobody(
+    api: Api, people: People, preferences: Preferences, sink: Sink
+) -> None:
+    people.vendors[VENDOR] = [ADA, BEN]
+    await preferences.replace(
+        Reader(ADA.account_id, VENDOR), [Preference("product_rejected", in_app=True, email=False)]
+    )
+    reasons = [{"code": "images", "note": "Lighter, <b>please</b>."}]
+    params: dict[str, Any] = {"product_id": mails.PRODUCT, "title": "Bowl", "reasons": reasons}
+    body = {"letter": "product_rejected", "params": params, "vendor_id": str(VENDOR)}
+    status, told = await api(ADMIN, "POST", PREVIEW, body)
+    assert status == 200
+    assert (told["to"], told["unwanted"]) == (["Ben"], ["Ada"])
+    assert told["subject"] == "Changes needed: Bowl"
+    assert "Hello Ben" in told["text"]
+    assert "Lighter, &lt;b&gt;please&lt;/b&gt;." in told["html"]
+    assert sink.taken == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"letter": "horoscope", "params": {}}, 404),
+        ({"letter": "product_rejected", "params": {"title": "Bowl"}}, 422),
+        (
+            {
+                "letter": "product_rejected",
+                "params": {"product_id": mails.PRODUCT, "title": "Bowl"},
+                "vendor_id": NOBODY,
+            },
+            404,
+        ),
+    ],
+    ids=["no such letter", "params that do not fit", "nobody to read it"],
+)
+async def test_a_preview_says_what_is_wrong(api: Api, body: object, status: int) -> None:
+    assert (await api(ADMIN, "POST", PREVIEW, body))[0] == status
+
+
+async def test_only_admins_read_letters_of_others(api: Api) -> None:
+    assert [(await api(who, "POST", PREVIEW, {"letter": "x", "params": {}}))[0] for who in (OPS, SELLER)] == [403, 403]
 
 
 @pytest.mark.parametrize(

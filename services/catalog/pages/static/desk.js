@@ -4,6 +4,7 @@ const KEYS = {
   n: () => document.getElementById("next")?.click(),
   a: () => document.getElementById("approve")?.click(),
   r: openRefusal,
+  p: () => document.querySelector("#refuse[open] #preview")?.click(),
 };
 
 function openRefusal() {

@@ -5,6 +5,7 @@ import re
 from aiohttp import ClientResponse, ClientSession
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
+VERSION = re.compile(r'name="version" value="(\d+)"')
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -31,3 +32,15 @@ class Browser:
         match = TOKEN.search(text)
         assert match is not None, text
         return match[1]
+
+    async def send(self, page: str, to: str, **fields: str) -> tuple[ClientResponse, str]:
+        """Send a form of a page, with the token and the version that the page shows."""
+        _, text = await self.get(page)
+        return await self.submit(text, to, **fields)
+
+    async def submit(self, text: str, to: str, **fields: str) -> tuple[ClientResponse, str]:
+        """The same of a page that was read before."""
+        token, version = TOKEN.search(text), VERSION.search(text)
+        assert token is not None, text
+        shown = {} if version is None else {"version": version[1]}
+        return await self.post(to, csrf_token=token[1], **{**shown, **fields})

@@ -1,6 +1,5 @@
 """The marketplace's pages: the approval desk without scripts, and what is said when somebody else was faster."""
 
-import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,16 +28,7 @@ async def submitted(vendor: Client, title: str, **fields: Any) -> dict[str, Any]
 async def decided(desk: Browser, product_id: str, decision: str, **fields: str) -> tuple[ClientResponse, str]:
     """Press a button of the product's page, as it is shown right now."""
     here = f"/admin/products/{product_id}"
-    _, text = await desk.get(here)
-    return await sent(desk, text, f"{here}/{decision}", **fields)
-
-
-async def sent(desk: Browser, page: str, to: str, **fields: str) -> tuple[ClientResponse, str]:
-    """Send a page's form, with the version that the page showed."""
-    version = re.search(r'name="version" value="(\d+)"', page)
-    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
-    assert token is not None
-    return await desk.post(to, csrf_token=token[1], **({} if version is None else {"version": version[1]}), **fields)
+    return await desk.send(here, f"{here}/{decision}", **fields)
 
 
 async def test_the_queue_shows_the_oldest_first_and_leads_from_one_to_the_next(
@@ -77,7 +67,7 @@ async def test_who_was_faster_is_named_with_what_was_decided(desk: Browser, vend
     reasons = [{"code": "price", "note": "Is it a typo?"}]
     async with admin.post(f"/api/admin/products/{product['id']}/reject", json={"reasons": reasons}) as answer:
         assert answer.status == 200
-    refused, text = await sent(desk, seen, f"{here}/approve")
+    refused, text = await desk.submit(seen, f"{here}/approve")
     assert refused.status in (409, 412)
     assert "Somebody was faster" in text
     assert "asked for changes" in text
@@ -94,9 +84,9 @@ async def test_what_changed_meanwhile_is_shown_before_it_is_let_in(
     tag = {"If-Match": f'"{product["version"]}"'}
     async with vendor.patch(f"/api/vendor/products/{product['id']}", json=price, headers=tag) as answer:
         assert answer.status == 200, await answer.text()
-    refused, text = await sent(desk, seen, f"{here}/approve")
+    refused, text = await desk.submit(seen, f"{here}/approve")
     assert (refused.status, "It changed while you looked" in text, "€999.00" in text) == (412, True, True)
-    answer, _ = await sent(desk, text, f"{here}/approve")
+    answer, _ = await desk.submit(text, f"{here}/approve")
     assert answer.status == 200
 
 
@@ -106,17 +96,17 @@ async def test_several_are_decided_at_once_each_as_it_was_seen(desk: Browser, ve
     picked = {f"pick-{product['id']}": str(product["version"]) for product in products}
     async with admin.post(f"/api/admin/products/{products[0]['id']}/approve") as answer:
         assert answer.status == 200
-    _, text = await sent(desk, page, "/admin/approvals", then="reject", **picked)
+    _, text = await desk.submit(page, "/admin/approvals", then="reject", **picked)
     assert "Choose a reason" in text
     fields = {"then": "reject", "reason": "images", "note": "Lighter, please."}
-    _, text = await sent(desk, page, "/admin/approvals", **fields, **picked)
+    _, text = await desk.submit(page, "/admin/approvals", **fields, **picked)
     assert "2 products sent back" in text
     assert "somebody was faster" in text
     for product in products[1:]:
         async with vendor.get(f"/api/vendor/products/{product['id']}") as answer:
             told = await answer.json()
         assert (told["status"], told["reasons"][0]["note"]) == ("rejected", "Lighter, please.")
-    _, text = await sent(desk, page, "/admin/approvals", then="approve")
+    _, text = await desk.submit(page, "/admin/approvals", then="approve")
     assert "Nothing was chosen" in text
 
 
@@ -136,3 +126,15 @@ async def test_operators_begin_with_the_installation(gateway: Gateway) -> None:
         assert (answer.url.path, "Health" in text, "To decide" in text) == ("/admin", True, False)
         answer, _ = await browser.get("/admin/approvals")
         assert answer.status == 403
+
+
+async def test_a_preview_without_reasons_or_without_the_notifier_says_so_in_its_frame(
+    desk: Browser, vendor: Client
+) -> None:
+    product = await submitted(vendor, "Oak stool")
+    answer, text = await decided(desk, product["id"], "letter")
+    assert (answer.status, "Tick at least one reason" in text) == (200, True)
+    assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    _, text = await decided(desk, product["id"], "letter", **{"reason-title": "on"})
+    assert "does not answer now" in text

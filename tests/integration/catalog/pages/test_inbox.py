@@ -18,6 +18,7 @@ from shared.web.server import serving
 from tests.integration.catalog.conftest import KEY, NOBODY_THERE, Gateway
 from tests.integration.catalog.pages.browser import Browser
 from tests.integration.notifier import push_service
+from tests.integration.notifier.people import People, without_mail_server
 from tests.servers import Database
 
 PUSH_KEY = push_service.VAPID.public
@@ -47,7 +48,8 @@ async def upstream_urls(
     notifiers_pool: Pool, inbox: Inbox, subscriptions: Subscriptions
 ) -> AsyncIterator[dict[str, str]]:
     """The notifier is there; the others are not."""
-    app = new_api(inbox, Preferences(pool=notifiers_pool, clock=utc_now), subscriptions, key=KEY)
+    mailroom = without_mail_server(notifiers_pool, People())
+    app = new_api(inbox, Preferences(pool=notifiers_pool, clock=utc_now), subscriptions, mailroom, key=KEY)
     async with serving(app, host="127.0.0.1", port=0, grace_seconds=0.5) as port:
         yield dict.fromkeys(("jobs", "reporting", "scheduler"), NOBODY_THERE) | {"notifier": f"http://127.0.0.1:{port}"}
 
