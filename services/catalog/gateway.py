@@ -152,6 +152,8 @@ async def open_app(
         catalog_key = settings.catalog_key.get_secret_value()
         callers = Callers(pool=pool, clock=utc_now)
         cookies = Cookies(browsers=Browsers(catalog_key.encode()), is_secure=settings.is_cookie_secure)
+        members = Members(pool=pool, passwords=passwords, callers=callers, outbox=outbox, clock=utc_now)
+        vault = Vault(settings.sync_key.get_secret_value())
         parts = Parts(
             pool=pool,
             outbox=outbox,
@@ -161,6 +163,8 @@ async def open_app(
             callers=callers,
             cookies=cookies,
             upstreams=upstreams,
+            members=members,
+            vault=vault,
         )
         view = open_view(settings, parts)
         clients = Clients(settings.trusted_proxies)
@@ -185,14 +189,13 @@ async def open_app(
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
         vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
         app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
-        members = Members(pool=pool, passwords=passwords, callers=callers, outbox=outbox, clock=utc_now)
         app.add_routes(MemberRoutes(members=members).routes())
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
         app.add_routes(audit_routes.routes(AuditLog(pool, [upstreams["jobs"], upstreams["scheduler"]])))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
-        app.add_routes(_sync_routes(settings, pool, outbox))
+        app.add_routes(_sync_routes(pool, outbox, vault))
         monitoring = Monitoring(
             pool=pool, services=Neighbours(upstreams), stream=stream, caches=caches.counted, clock=utc_now
         )
@@ -264,9 +267,8 @@ def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches) 
     ]
 
 
-def _sync_routes(settings: GatewaySettings, pool: Pool, outbox: Outbox) -> list[web.RouteDef]:
+def _sync_routes(pool: Pool, outbox: Outbox, vault: Vault) -> list[web.RouteDef]:
     """Stock sources. A push's zeros are applied by the gateway, so the caches hear of them like of any change."""
-    vault = Vault(settings.sync_key.get_secret_value())
     applying = Applying(pool=pool, outbox=outbox)
     return SyncRoutes(
         sources=Sources(pool=pool, outbox=outbox, vault=vault),

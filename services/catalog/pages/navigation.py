@@ -26,11 +26,15 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
         Place("/vendor", "Today", "sun"),
         Place("/vendor/products", "Products", "box"),
         Place("/vendor/inventory", "Stock", "layers"),
+        Place("/vendor/reports", "Sales and reports", "chart"),
+        Place("/vendor/sync-sources", "Stock sources", "sync"),
+        Place("/vendor/members", "Members", "person"),
         ACCOUNT,
     ),
     Role.ADMIN: (
         Place("/admin", "Today", "sun"),
         Place("/admin/approvals", "Approvals", "check"),
+        Place("/admin/reports", "Reports", "chart"),
         ACCOUNT,
     ),
     Role.OPS: (

@@ -46,10 +46,8 @@ STATUS_COUNTS: Final = """
     SELECT status, count(*) AS count FROM catalog.products WHERE vendor_id = $1 GROUP BY status
 """
 TODO: Final = """
-    -- What waits for a vendor beside its products' statuses: low levels of what is for sale, pictures that failed, and
-    -- stock sources that give nothing usable.
+    -- What waits for a vendor beside its products' statuses: low levels of what is for sale, and pictures that failed.
     SELECT
-        (SELECT count(*) FROM catalog.sync_sources WHERE vendor_id = $1 AND is_failing) AS failing_sources,
         (SELECT p.id FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
          WHERE p.vendor_id = $1 AND p.status <> 'archived' AND i.status = 'failed' ORDER BY p.id DESC LIMIT 1)
             AS newest_with_failed_picture,
@@ -61,6 +59,12 @@ TODO: Final = """
 NAMES: Final = """
     -- What some people are called, whether they may still sign in or not.
     SELECT id, name FROM catalog.accounts WHERE id = ANY($1::uuid[])
+"""
+
+FAILING_SOURCES: Final = """
+    -- A vendor's stock sources that give nothing usable.
+    SELECT id, name, coalesce(problem, '') AS problem FROM catalog.sync_sources
+    WHERE vendor_id = $1 AND is_failing AND is_enabled ORDER BY name LIMIT $2
 """
 
 
@@ -84,12 +88,20 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for a vendor beside its products' statuses, in products and stock sources."""
+    """What waits for a vendor beside its products' statuses, in products."""
 
-    failing_sources: int
     low: int
     failed_pictures: int
     newest_with_failed_picture: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailingSource:
+    """A stock source that gives nothing usable, and why."""
+
+    id: UUID
+    name: str
+    problem: str
 
 
 async def shelves(conn: Connection, wanted: Filter) -> list[Shelf]:
@@ -130,3 +142,8 @@ async def waiting(conn: Connection, vendor_id: UUID) -> Waiting:
 async def names(conn: Connection, ids: Collection[UUID]) -> Mapping[UUID, str]:
     """What people are called. Of none, no statement."""
     return {row["id"]: row["name"] for row in await conn.fetch(NAMES, list(ids))} if ids else {}
+
+
+async def failing_sources(conn: Connection, vendor_id: UUID, *, limit: int) -> Sequence[FailingSource]:
+    """A vendor's stock sources that give nothing usable."""
+    return [FailingSource(**row) for row in await conn.fetch(FAILING_SOURCES, vendor_id, limit)]

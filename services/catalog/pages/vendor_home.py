@@ -1,6 +1,6 @@
 """`/vendor`: what needs its vendor today."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,14 +9,16 @@ from aiohttp import web
 from services.catalog.inventory.usecases import Inventory
 from services.catalog.pages import store
 from services.catalog.pages.callers import vendor_of
-from services.catalog.pages.store import Waiting
+from services.catalog.pages.history import explained
+from services.catalog.pages.store import FailingSource, Waiting
 from services.catalog.pages.view import View
 from services.catalog.pages.wording import counted
-from services.catalog.products.models import Status
+from services.catalog.products.models import Product, Status
 from services.catalog.products.usecases import Products
 from shared.db.pool import Pool, connection
 
 SHOWN: Final = 5
+REJECTED_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +51,37 @@ class VendorHome:
         async with connection(self.pool) as conn:
             counts = await store.status_counts(conn, vendor_id)
             waiting = await store.waiting(conn, vendor_id)
+            failing = await store.failing_sources(conn, vendor_id, limit=SHOWN)
+        rejected = await self.products.of_vendor(vendor_id, status=Status.REJECTED, below=None, limit=REJECTED_SHOWN)
         return await self.view.page(
             request,
             "vendor/today.html.jinja",
-            tasks=list(_tasks(counts, waiting)),
+            tasks=[*_rejections(counts, rejected), *_failing(failing), *_tasks(counts, waiting)],
             counts=counts,
             low=await self.inventory.levels(vendor_id, below=None, limit=SHOWN, only_low=True),
             newest=await self.products.of_vendor(vendor_id, status=None, below=None, limit=SHOWN),
         )
 
 
+def _rejections(counts: Mapping[Status, int], newest: Sequence[Product]) -> Iterator[Task]:
+    """The newest with why each was turned down; the rest as a number."""
+    for product in newest:
+        reasons = (f"{text}: {said}" if said else text for text, said in explained(product.reasons))
+        detail = "; ".join(reasons) or "Read why, change it, and submit it again."
+        yield Task("bad", "alert", f"Changes needed: {product.title}", detail, f"/vendor/products/{product.id}")
+    if (more := counts.get(Status.REJECTED, 0) - len(newest)) > 0:
+        title = f"{counted(more, 'more product')} {'needs' if more == 1 else 'need'} changes"
+        yield Task("bad", "alert", title, "See all of them with their reasons.", "/vendor/products?status=rejected")
+
+
+def _failing(sources: Sequence[FailingSource]) -> Iterator[Task]:
+    for source in sources:
+        detail = source.problem or "Your stock is not brought in line by it."
+        yield Task("bad", "sync", f"Stock source failing: {source.name}", detail, f"/vendor/sync-sources/{source.id}")
+
+
 def _tasks(counts: Mapping[Status, int], waiting: Waiting) -> Iterator[Task]:
     """The most urgent first."""
-    if number := counts.get(Status.REJECTED, 0):
-        title = f"{counted(number, 'product')} {'needs' if number == 1 else 'need'} changes"
-        yield Task(
-            "bad", "alert", title, "Read why, change it, and submit it again.", "/vendor/products?status=rejected"
-        )
     if waiting.low:
         detail = "At or below the level at which you want to be told."
         yield Task(
@@ -80,9 +96,6 @@ def _tasks(counts: Mapping[Status, int], waiting: Waiting) -> Iterator[Task]:
             "Try them again, or give others.",
             f"/vendor/products/{waiting.newest_with_failed_picture}",
         )
-    if waiting.failing_sources:
-        title = f"{counted(waiting.failing_sources, 'stock source')} failing"
-        yield Task("warn", "sync", title, "Your stock is not brought in line by it.", "/vendor/sync-sources")
     if number := counts.get(Status.DRAFT, 0):
         title = f"{counted(number, 'draft')} to finish"
         yield Task("info", "box", title, "Only you see them until you submit them.", "/vendor/products?status=draft")

@@ -1,7 +1,7 @@
 """A vendor's products: the list, and the editor with pictures and decisions."""
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -61,6 +61,7 @@ class VendorProducts:
             web.post("/vendor/products/new", self.create),
             web.get(one, self.edit),
             web.post(one, self.change),
+            web.get(f"{one}/preview", self.preview),
             web.post(f"{one}/submit", self.submit),
             web.post(f"{one}/withdraw", self.withdraw),
             web.post(f"{one}/archive", self.archive),
@@ -106,6 +107,19 @@ class VendorProducts:
         """The product with its form. Raises `ProductNotFound`."""
         product = await self.products.one(uuid_in_path(request), vendor_id=vendor_of(request))
         return await self._editor(request, product, Form(_shown(product)))
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """The product as buyers would see it, with what is proposed. Raises `ProductNotFound`."""
+        product = await self.products.one(uuid_in_path(request), vendor_id=vendor_of(request))
+        pictures = [one for one in product.proposed_pictures if one.renditions]
+        return await self.view.page(
+            request,
+            "vendor/preview.html.jinja",
+            product=_proposed(product),
+            pictures=pictures,
+            is_waiting_for_pictures=len(pictures) < len(product.proposed_pictures),
+            can_submit=product.status in CONTENT_OPEN,
+        )
 
     async def change(self, request: web.Request) -> web.StreamResponse:
         """Save what is different, if nobody saved in between; and submit it, if that is the button."""
@@ -244,6 +258,19 @@ def _shown(product: Product) -> dict[str, str]:
         "attributes": listed(attributes),
         "version": str(product.version),
     }
+
+
+def _proposed(product: Product) -> Product:
+    """The product with what is proposed of its content."""
+    if product.proposed is None:
+        return product
+    content = product.proposed.content
+    given = {
+        name: value
+        for name in ("title", "description", "category", "attributes")
+        if (value := getattr(content, name)) is not None
+    }
+    return replace(product, **given)
 
 
 def _changed(product: Product, values: Mapping[str, str]) -> dict[str, Any]:

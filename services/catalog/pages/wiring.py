@@ -21,16 +21,22 @@ from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.inbox import InboxPages
 from services.catalog.pages.letters import Letters
+from services.catalog.pages.reports import ReportPages
 from services.catalog.pages.shelves import ShelfNames
 from services.catalog.pages.signin import SignInPages
 from services.catalog.pages.storefront import StorefrontPages
 from services.catalog.pages.vendor_home import VendorHome
+from services.catalog.pages.vendor_members import VendorMembers
 from services.catalog.pages.vendor_products import VendorProducts
 from services.catalog.pages.vendor_stock import VendorStock
+from services.catalog.pages.vendor_sync import VendorSync
 from services.catalog.pages.view import View
 from services.catalog.products.usecases import Products
 from services.catalog.proxy import Upstream
 from services.catalog.settings import GatewaySettings
+from services.catalog.sync.usecases import Sources
+from services.catalog.sync.vault import Vault
+from services.catalog.vendors.members import Members
 from services.catalog.vendors.usecases import Vendors
 from shared.blobs import Blobs
 from shared.clock import utc_now
@@ -50,6 +56,8 @@ class Parts:
     callers: Callers
     cookies: Cookies
     upstreams: Mapping[str, Upstream]
+    members: Members
+    vault: Vault
 
 
 def open_view(settings: GatewaySettings, parts: Parts) -> View:
@@ -92,6 +100,9 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
             shelf_names=shelf_names,
         ).routes(),
         *VendorStock(view=view, inventory=inventory).routes(),
+        *VendorSync(view=view, sources=Sources(pool=pool, outbox=outbox, vault=parts.vault)).routes(),
+        *VendorMembers(view=view, members=parts.members).routes(),
+        *ReportPages(view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now).routes(),
         *AdminHome(view=view, approval=approval, monitoring=monitoring).routes(),
         *AdminApprovals(view=view, approval=approval).routes(),
         *AdminProducts(

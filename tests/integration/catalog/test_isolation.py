@@ -98,6 +98,8 @@ async def open_shop(gateway: Gateway, number: int, client: Client, admin: Client
             "image_id /": product["images"][0]["id"],
             "product_id /": product["id"],
             "id /api/vendor/sync-sources": ids["source"],
+            "id /vendor/sync-sources": ids["source"],
+            "id /vendor/members": ids["member"],
             "run_id /": run,
             "id /api/vendor/members": ids["member"],
             "id /api/api-keys": ids["key"],

@@ -16,6 +16,11 @@ const stale = new Set();
 
 /** Follow a feed for as long as the page is seen. */
 export function follow(address, { say, refreshed }) {
+  // What nothing tells of is looked at again after so many seconds, while the page shows it to be under way.
+  setInterval(() => {
+    const passed = Date.now() - readAt;
+    if (!document.hidden) mark((part) => part.dataset.again && passed > part.dataset.again * 1000);
+  }, 1000);
   const names = new Set(["ready", "reset", "live", "end", "decision"]);
   for (const part of document.querySelectorAll("[data-live]")) part.dataset.live.split(" ").forEach((name) => names.add(name));
 

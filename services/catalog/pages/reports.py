@@ -1,0 +1,188 @@
+"""Reports: asked for, watched while they are built, opened. A vendor's own, and the marketplace's for admins.
+
+Reporting draws them (`/api/…/reports/{id}/file`); here is who asked for which, and how far it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field
+from yarl import URL
+
+from services.catalog.answers import uuid_in_path
+from services.catalog.asking import ask
+from services.catalog.monitoring.models import Heard
+from services.catalog.pages.forms import Form, read_form
+from services.catalog.pages.view import View, done
+from services.catalog.proxy import Upstream
+from services.catalog.vendors.usecases import Vendors
+from shared.clock import Clock
+from shared.errors import Conflict, InvalidInput
+from shared.ids import TOP
+from shared.web.identity import IDENTITY, Role
+
+A_PAGE: Final = 24
+MAX_VENDORS: Final = 200
+"""Offered by name; reports about others are asked for by the API."""
+TYPES: Final[Mapping[str, tuple[str, str]]] = {
+    "daily_sales": ("Sales", "Orders, pieces and amounts, by day and hour, and what sold best."),
+    "vendor_performance": ("Performance", "Sales over thirty days, decisions, low stock and cancelled orders."),
+    "catalog_quality": ("Catalogue quality", "Products without pictures, with short texts, or turned down."),
+    "daily_metrics": ("The marketplace's day", "Products, decisions, stock and work of the whole installation."),
+}
+ONLY_ADMINS: Final = "daily_metrics"
+STATE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "pending": ("Being built", "info"),
+    "ready": ("Ready", "good"),
+    "failed": ("Failed", "bad"),
+    "cancelled": ("Cancelled", "quiet"),
+}
+PERIODS: Final[Mapping[str, tuple[str, int]]] = {
+    "yesterday": ("Yesterday", 1),
+    "week": ("The last 7 days", 7),
+    "month": ("The last 30 days", 30),
+}
+
+
+class PeriodHeard(Heard):
+    """Days, both inclusive."""
+
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
+
+
+class ReportHeard(Heard):
+    """A report without its figures."""
+
+    id: UUID
+    type: str
+    vendor_id: UUID | None
+    vendor_name: str
+    period: PeriodHeard
+    state: str
+    progress: float | None = None
+    requested_at: datetime
+    ready_at: datetime | None
+    error: str | None
+    is_revised: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return TYPES[self.type][0] if self.type in TYPES else self.type.replace("_", " ").capitalize()
+
+    @property
+    def days(self) -> str:
+        """Its period in words."""
+        first, last = self.period.first, self.period.last
+        until = f"{last.day} {last:%b %Y}"
+        if first == last:
+            return until
+        began = f"{first.day} {first:%b}" if first.year == last.year else f"{first.day} {first:%b %Y}"
+        return f"{began} to {until}"
+
+
+class ReportsHeard(Heard):
+    """`GET /api/…/reports`."""
+
+    items: tuple[ReportHeard, ...]
+    next: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPages:
+    """`/vendor/reports` and `/admin/reports`, from one template."""
+
+    view: View
+    reporting: Upstream
+    vendors: Vendors
+    clock: Clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """Register these."""
+        return [
+            web.get("/reports/{id}", self.lead),
+            *(
+                route
+                for at in ("/vendor/reports", "/admin/reports")
+                for route in (
+                    web.get(at, self.list_reports),
+                    web.post(at, self.order),
+                    web.get(f"{at}/{{id}}", self.show),
+                )
+            ),
+        ]
+
+    async def lead(self, request: web.Request) -> web.StreamResponse:
+        """To the reader's own page of a report: notifications know no roles."""
+        return web.Response(status=303, headers={"Location": f"{_area(request)}/reports/{uuid_in_path(request)}"})
+
+    async def list_reports(self, request: web.Request) -> web.Response:
+        """What was asked for, newest first, and the form to ask."""
+        return await self._page(request, Form({"type": "daily_sales"}))
+
+    async def order(self, request: web.Request) -> web.StreamResponse:
+        """Ask for one: one that is there or on its way is answered, not made twice."""
+        form = Form(await read_form(request))
+        wanted: dict[str, object] = {"type": form.values.get("type", ""), "period": self._period(form.values)}
+        if vendor_id := form.values.get("vendor_id", ""):
+            wanted["vendor_id"] = vendor_id
+        try:
+            report = await ask(request, self.reporting, ReportHeard, f"/api{request.path}", method="POST", body=wanted)
+        except (InvalidInput, Conflict) as exc:
+            return await self._page(request, form.refused(exc), status=422)
+        return done(f"{request.path}/{report.id}", "Asked for." if report.state == "pending" else "Here it is.")
+
+    async def show(self, request: web.Request) -> web.Response:
+        """One report: how far it is, and where to open it."""
+        report = await ask(request, self.reporting, ReportHeard, f"/api{_at(request)}/{uuid_in_path(request)}")
+        return await self.view.page(
+            request, "report.html.jinja", report=report, at=_at(request), state_words=STATE_WORDS
+        )
+
+    async def _page(self, request: web.Request, form: Form, *, status: int = 200) -> web.Response:
+        cursor = request.query.get("cursor", "")
+        query = {"limit": str(A_PAGE), **({"cursor": cursor} if cursor else {})}
+        page = await ask(request, self.reporting, ReportsHeard, URL(f"/api{_at(request)}").with_query(query))
+        is_admin = request[IDENTITY].role is Role.ADMIN
+        names = await self._vendor_names() if is_admin else {}
+        return await self.view.page(
+            request,
+            "reports.html.jinja",
+            http_status=status,
+            reports=page.items,
+            next=f"{request.path}?cursor={page.next}" if page.next else "",
+            first=request.path if cursor else "",
+            at=_at(request),
+            form=form,
+            types={name: said for name, said in TYPES.items() if is_admin or name != ONLY_ADMINS},
+            periods=PERIODS,
+            vendor_names=names,
+            is_admin=is_admin,
+            yesterday=self.clock().astimezone(UTC).date() - timedelta(days=1),
+            state_words=STATE_WORDS,
+        )
+
+    async def _vendor_names(self) -> dict[str, str]:
+        found = await self.vendors.newest(below=TOP, limit=MAX_VENDORS, status=None)
+        return {str(vendor.id): vendor.name for vendor in sorted(found, key=lambda one: one.name.casefold())}
+
+    def _period(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The days that were chosen by name, else those that were typed; reporting says what is wrong with them."""
+        if (chosen := values.get("days", "")) in PERIODS:
+            last = self.clock().astimezone(UTC).date() - timedelta(days=1)
+            first = last - timedelta(days=PERIODS[chosen][1] - 1)
+            return {"from": first.isoformat(), "to": last.isoformat()}
+        return {"from": values.get("from", "").strip(), "to": values.get("to", "").strip()}
+
+
+def _area(request: web.Request) -> str:
+    return "/vendor" if request[IDENTITY].role is Role.VENDOR else "/admin"
+
+
+def _at(request: web.Request) -> str:
+    return f"{_area(request)}/reports"
