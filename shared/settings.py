@@ -52,6 +52,14 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _management_url(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    _address(url, "http", "https")
+    if not urlsplit(url).username:
+        raise ValueError("it names no user")
+    return value
+
+
 def _service_key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < 32:
         raise ValueError("a service key has at least 32 characters")
@@ -71,6 +79,8 @@ DatabaseUrl = Annotated[
 """A database with the role to sign in as."""
 HttpUrl = Annotated[str, AfterValidator(_http_url), allowed("http[s]://host[:port]")]
 """Where HTTP is answered."""
+ManagementUrl = Annotated[SecretStr, AfterValidator(_management_url), allowed("http[s]://user:password@host[:port]")]
+"""RabbitMQ's management API with a user who may look."""
 ServiceKey = Annotated[
     SecretStr, AfterValidator(_service_key), allowed("random text of at least 32 characters, the same at both ends")
 ]

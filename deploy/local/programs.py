@@ -17,6 +17,8 @@ PUBLIC = "SOUK_PUBLIC_URL"
 ZONE = "SOUK_TIME_ZONE"
 VAPID_KEY = "SOUK_VAPID_PRIVATE_KEY"
 SCHEDULE = "SOUK_SCHEDULE_FILE"
+MANAGEMENT = "SOUK_MANAGEMENT_URL"
+MAIL_SEARCH = "SOUK_MAIL_SEARCH_URL"
 SMTP = ("SOUK_SMTP_HOST", "SOUK_SMTP_PORT", "SOUK_SMTP_TLS", "SOUK_MAIL_FROM")
 
 
@@ -25,7 +27,7 @@ class Blueprint:
     """One row of the table below.
 
     `schema` is the database role it signs in with, `serves` the service whose HTTP port it opens, `calls` the
-    services it may call (their address and key), `reads` the common settings it gets.
+    services it may call (their address and key), `reads` the common settings it gets, those that are not empty.
     """
 
     name: str
@@ -38,7 +40,7 @@ class Blueprint:
 
 BLUEPRINTS = (
     Blueprint("ledger", ("services.jobs", "ledger"), schema="jobs", reads=(RETRIES,)),
-    Blueprint("jobs-api", ("services.jobs", "api"), schema="jobs", serves="jobs", reads=(RETRIES,)),
+    Blueprint("jobs-api", ("services.jobs", "api"), schema="jobs", serves="jobs", reads=(RETRIES, MANAGEMENT)),
     Blueprint("relay", ("services.catalog", "relay"), schema="catalog"),
     Blueprint(
         "catalog-worker",
@@ -75,7 +77,7 @@ BLUEPRINTS = (
         schema="catalog",
         serves="catalog",
         calls=("jobs", "notifier", "reporting", "scheduler"),
-        reads=(RETRIES, PUBLIC, BLOBS, ZONE, SYNC_KEY),
+        reads=(RETRIES, PUBLIC, BLOBS, ZONE, SYNC_KEY, MAIL_SEARCH),
     ),
 )
 """In the order of starting: who is called before who calls. They stop in reverse."""
@@ -156,7 +158,7 @@ def environment_of(replica: Replica, wiring: Wiring) -> dict[str, str]:
         **wiring.base,
         "SOUK_AMQP_URL": wiring.amqp_urls[plan.name],
         "SOUK_OPS_PORT": str(replica.ops_port),
-        **{name: wiring.common[name] for name in plan.reads},
+        **{name: wiring.common[name] for name in plan.reads if wiring.common[name]},
     }
     if wiring.state and any(work.reader == plan.name for work in WORK):
         environment["SOUK_STATE_DIR"] = f"{wiring.state}/{replica.name}"

@@ -50,6 +50,7 @@ class BrokerUser:
 
 
 ALL = ".*"
+NOTHING = "^$"
 
 
 class Management:

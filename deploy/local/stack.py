@@ -26,7 +26,7 @@ from deploy.local.programs import (
     replicas_of,
     service_urls,
 )
-from deploy.local.rabbitmq import ALL, BrokerUser, RabbitServer
+from deploy.local.rabbitmq import ALL, NOTHING, BrokerUser, RabbitServer
 from deploy.local.run_file import Accounts, Management, RunFile, RunningProcess
 from deploy.local.settings import CLONE, StackSettings, machine
 from deploy.local.steps import Steps, step
@@ -38,6 +38,7 @@ from shared.secret_files import kept_secret
 log = structlog.get_logger(__name__)
 
 ADMINISTRATOR = "souk"
+MONITOR = "monitor"
 MAIL_SINK = "mailsink"
 WATCH_SECONDS = 0.5
 
@@ -53,6 +54,8 @@ class Broker:
     url: str
     urls: Mapping[str, str]
     management: Management | None
+    monitor_url: str = ""
+    """The management API in the name of a user who may only look."""
 
 
 class Server(Protocol):
@@ -232,7 +235,10 @@ async def _open_broker(
         read=ALL,
         tags=("administrator",),
     )
-    users = [_broker_user(each.name, home) for each in blueprints]
+    monitor = BrokerUser(
+        MONITOR, kept_secret(home.secrets / "broker-monitor"), NOTHING, NOTHING, NOTHING, ("monitoring",)
+    )
+    users = [monitor, *(_broker_user(each.name, home) for each in blueprints)]
     with step(steps, "RabbitMQ"):
         server = RabbitServer(home.folder / "rabbitmq", users=[administrator, *users])
         await opened.enter_async_context(_kept_running("RabbitMQ", server))
@@ -240,6 +246,7 @@ async def _open_broker(
         server.amqp_url(ADMINISTRATOR),
         {each.name: server.amqp_url(each.name) for each in users},
         Management(url=server.management_url, user=ADMINISTRATOR, password=administrator.password),
+        server.management_url.replace("://", f"://{MONITOR}:{monitor.password}@"),
     )
 
 
@@ -324,6 +331,8 @@ def _wiring(
             "SOUK_SMTP_PORT": sink.environment["SOUK_SMTP_PORT"],
             "SOUK_SMTP_TLS": "none",
             "SOUK_MAIL_FROM": settings.mail_from,
+            "SOUK_MANAGEMENT_URL": broker.monitor_url,
+            "SOUK_MAIL_SEARCH_URL": f"{sink.ops_url}/?q={{job}}",
         },
         base={
             **machine(),

@@ -20,6 +20,14 @@ def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _with_job(text: str) -> str:
+    """Raises `ValueError` for what is no such address."""
+    place = urlsplit(text)
+    if place.scheme not in ("http", "https") or not place.hostname or "{job}" not in text:
+        raise ValueError("it is no address of http or https with {job} in it")
+    return text
+
+
 class Settings(ServiceSettings):
     """Settings of the relay, and of every process of the catalog."""
 
@@ -69,6 +77,8 @@ class GatewaySettings(Settings):
     """Where the scheduler answers."""
     scheduler_key: ServiceKey
     """With it the gateway signs its calls to the scheduler."""
+    mail_search_url: Annotated[str, AfterValidator(_with_job), allowed("http[s]://host/path?query={job}")] | None = None
+    """Where operators look up the mails of a job, whose id stands for `{job}`: the page of a mail job links there."""
     trusted_proxies: Annotated[
         tuple[str, ...],
         AfterValidator(_networks),

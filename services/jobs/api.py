@@ -3,6 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from aiohttp import web
+
+from services.jobs.activity.routes import routes as activity_routes
+from services.jobs.activity.usecases import ActivityDesk
 from services.jobs.audit.routes import routes as audit_routes
 from services.jobs.control.routes import routes as control_routes
 from services.jobs.control.store import ControlStore
@@ -14,10 +18,13 @@ from services.jobs.health.figures import Figures
 from services.jobs.health.store import HealthStore
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.parts import make_desk, make_ledger
+from services.jobs.queues.management import Management, open_management
+from services.jobs.queues.routes import routes as queue_routes
+from services.jobs.queues.usecases import QueueDesk
 from services.jobs.routes import routes
 from services.jobs.settings import Settings
 from shared.clock import utc_now
-from shared.db.pool import open_pool
+from shared.db.pool import Pool, open_pool
 from shared.web.checks import database_answers
 from shared.web.identity import identity_middleware
 from shared.web.ops import operations_port
@@ -33,15 +40,24 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         pool = await stack.enter_async_context(
             open_pool(settings.jobs_database_url.get_secret_value(), name="jobs-api")
         )
-        identities = identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())
-        app = new_app(middlewares=[identities])
-        # Control first: its fixed addresses stand before the jobs' `{id}`.
-        app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
-        app.add_routes(letter_routes(LetterDesk(pool, make_ledger(), LetterStore(), ControlStore())))
-        app.add_routes(audit_routes(pool))
-        health = HealthStore()
-        app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, health)))
+        management = await stack.enter_async_context(open_management(settings))
+        app = make_app(settings, pool, management)
         await stack.enter_async_context(serving(app, host=settings.http_host, port=settings.http_port))
-        checks, refresh = {"database": database_answers(pool)}, [Figures(pool, health).refresh]
+        checks, refresh = {"database": database_answers(pool)}, [Figures(pool, HealthStore()).refresh]
         await stack.enter_async_context(operations_port(settings, checks, refresh=refresh))
         yield
+
+
+def make_app(settings: Settings, pool: Pool, management: Management | None) -> web.Application:
+    """Every route of the api."""
+    assert settings.jobs_key is not None, "asked for by `running`"
+    app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
+    health = HealthStore()
+    # Control first: its fixed addresses stand before the jobs' `{id}`.
+    app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
+    app.add_routes(letter_routes(LetterDesk(pool, make_ledger(), LetterStore())))
+    app.add_routes(audit_routes(pool))
+    app.add_routes(activity_routes(ActivityDesk(pool, utc_now)))
+    app.add_routes(queue_routes(QueueDesk(pool, health, management, settings)))
+    app.add_routes(routes(make_desk(pool, settings), HealthDesk(pool, health)))
+    return app

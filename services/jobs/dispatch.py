@@ -111,6 +111,7 @@ def _jobs_of(received: Received, span: tracing.Span) -> tuple[NewJob, ...]:
             caused_at=envelope.time,
             vendor_id=event.vendor_id,
             traceparent=span.traceparent,
+            parent=envelope.causationid,
         )
         for order in orders
     )

@@ -56,6 +56,8 @@ class NewJob:
     vendor_id: UUID | None
     traceparent: str | None
     run_at: datetime | None = None
+    parent: UUID | None = None
+    """The job that led to it."""
 
     @property
     def state(self) -> JobState:
@@ -83,6 +85,7 @@ def new_job(
     traceparent: str | None = None,
     max_attempts: int | None = None,
     run_at: datetime | None = None,
+    parent: UUID | None = None,
 ) -> NewJob:
     """The job of an order. Its id is derived, so the same cause never makes a second one."""
     work = WORK_BY_TYPE[order.job.type]
@@ -100,6 +103,7 @@ def new_job(
         vendor_id=vendor_id,
         traceparent=traceparent,
         run_at=run_at,
+        parent=parent,
     )
 
 
@@ -116,6 +120,8 @@ class Standing:
     cause_type: str | None
     target: str
     vendor_id: UUID | None
+    due_at: datetime | None = None
+    """Since when it could have been begun."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     run_ms: int | None = None

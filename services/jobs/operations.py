@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from services.jobs.control.schemas import BulkRetryShown, CancelledShown, RetryFailedBody, TypesShown
+from services.jobs.activity.schemas import ActivityQuery, ActivityShown
+from services.jobs.control.schemas import (
+    BulkBody,
+    BulkRetryShown,
+    BulkShown,
+    CancelledShown,
+    RetryFailedBody,
+    TypesShown,
+)
 from services.jobs.control.store import FailureGroup
 from services.jobs.dead_letters.schemas import (
     LetterShown,
@@ -14,6 +22,8 @@ from services.jobs.dead_letters.schemas import (
 )
 from services.jobs.dead_letters.usecases import Purge, Replay
 from services.jobs.health.store import WorkerView
+from services.jobs.health.usecases import TypeOverview
+from services.jobs.queues.schemas import QueuesShown
 from services.jobs.schemas import (
     ClearedAnswer,
     ClearHistoryAction,
@@ -27,6 +37,7 @@ from services.jobs.schemas import (
     RetryAction,
     StatsAnswer,
     VendorListQuery,
+    WholeJobShown,
 )
 from shared.web.operations import Answer, Group, Listed, Operation, Page
 
@@ -107,6 +118,42 @@ JOBS: Final = Group(
             id="listFailures",
             summary="List failed jobs by their cause",
             answers={200: Answer(Listed[FailureGroup], "Each cause with its newest job.")},
+        ),
+        Operation(
+            route="POST /api/admin/jobs/bulk",
+            id="actOnManyJobs",
+            summary="Retry or cancel the jobs of a list",
+            description="The filters are those of the list; of its jobs only those count that are in a state for it. "
+            "By default they are only counted: send `dry_run` false to do it, for 5,000 jobs at most.",
+            body=BulkBody,
+            answers={200: Answer(BulkShown, "How many, over how many seconds, and whether there are more.")},
+        ),
+        Operation(
+            route="GET /api/admin/jobs/overview",
+            id="readOverview",
+            summary="Read every type at a glance",
+            description="Jobs by state, workers, the oldest waiting job, what stops the type, and its last hour.",
+            answers={200: Answer(Listed[TypeOverview], "Every type.")},
+        ),
+        Operation(
+            route="GET /api/admin/jobs/activity",
+            id="readActivity",
+            summary="Read throughput, waits and run times over time",
+            query=ActivityQuery,
+            answers={200: Answer(ActivityShown, "The steps of the span, oldest first.")},
+        ),
+        Operation(
+            route="GET /api/admin/jobs/{id}",
+            id="readJob",
+            summary="Read a job with its history and the jobs around it",
+            answers={200: Answer(WholeJobShown, "The job.")},
+        ),
+        Operation(
+            route="GET /api/admin/queues",
+            id="listQueues",
+            summary="List the queues",
+            description="What RabbitMQ says of each, where SOUK_MANAGEMENT_URL names its management API.",
+            answers={200: Answer(QueuesShown, "Every queue of the topology.")},
         ),
         Operation(
             route="GET /api/admin/job-types",

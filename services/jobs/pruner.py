@@ -13,6 +13,7 @@ import asyncpg
 from pydantic import JsonValue
 
 from services.jobs import partitions
+from services.jobs.activity import store as activity
 from services.jobs.models import JobState
 from services.jobs.partitions import Partitions
 from services.jobs.store import Ledger, in_ledger
@@ -81,6 +82,8 @@ class Pruner:
             deleted[state.value] += await self._prune(state, before, give_up_at)
         dropped += await self._drop_days(ended_before, deleted)  # what row by row has become empty
         forgotten = await self._forget_tombstones(give_up_at)
+        async with connection(self._pool) as conn:
+            await activity.forget(conn)
         return {
             "deleted": dict(deleted),
             "days_dropped": dropped,

@@ -21,6 +21,7 @@ from services.jobs.schemas import (
     RetryAction,
     VendorListQuery,
     job_shown,
+    whole_job_shown,
 )
 from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
 from shared.errors import FieldError, Forbidden, InvalidInput
@@ -40,7 +41,9 @@ def routes(desk: JobsDesk, health: HealthDesk) -> list[web.RouteDef]:
         web.post("/api/admin/jobs", edge.act),
         web.get("/api/admin/jobs/list", edge.list),
         web.post("/api/admin/jobs/enqueue", edge.enqueue),
+        web.get("/api/admin/jobs/{id}", edge.show),
         web.post("/api/admin/jobs/{id}/retry", edge.retry),
+        web.get("/api/admin/jobs/overview", edge.overview),
         web.get("/api/admin/workers", edge.workers),
         web.get("/api/vendor/jobs", edge.list_for_vendor),
     ]
@@ -89,10 +92,19 @@ class _Edge:
         job = await self._desk.retry(job_id_in_path(request), by=by, request_id=request.get(REQUEST_ID))
         return answer(_shown([job])[0])
 
+    async def show(self, request: web.Request) -> web.Response:
+        require(request, *OPERATORS)
+        whole = await self._desk.whole(job_id_in_path(request))
+        return answer(whole_job_shown(whole.shown.job, whole.shown.history, whole.kin))
+
     async def list(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
         query = read_query(request, ListQuery)
         return _page(request, await self._desk.page(query.where, before=query.cursor, limit=query.limit))
+
+    async def overview(self, request: web.Request) -> web.Response:
+        require(request, *OPERATORS)
+        return answer({"items": await self._health.overview(), "next": None})
 
     async def workers(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)

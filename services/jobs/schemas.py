@@ -14,7 +14,7 @@ from services.jobs.health.usecases import WorkHealth
 from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from services.jobs.schedules.store import HELD
-from services.jobs.store import HistoryView, JobView
+from services.jobs.store import HistoryView, JobBrief, JobView, Kin
 from shared.contracts.base import Priority
 from shared.web.bodies import Body, Moment, Query
 
@@ -92,6 +92,8 @@ class EnqueueBody(Body):
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     run_at: Moment | None = None
     idempotency_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    copy_of: UUID | None = None
+    """The job it is a changed copy of: it is then named as what led to this one."""
 
 
 ErrorShown = TypedDict("ErrorShown", {"class": str, "message": str | None})
@@ -111,16 +113,23 @@ class AttemptShown(TypedDict):
 
 
 class JobShown(TypedDict):
-    """A job with its attempts in order. `error` is what keeps it from being done; `progress` is 0 to 1."""
+    """A job with its attempts in order. `error` is what keeps it from being done; `progress` is 0 to 1.
+
+    `target` tells jobs of one type and cause apart; `cause` is the event that asked for it, of the type `cause_type`;
+    `parent` is the job that led to it, if one did.
+    """
 
     id: UUID
     type: str
     priority: int
     state: JobState
+    target: str
     attempt: int
     max_attempts: int
     payload: dict[str, JsonValue]
     cause: UUID | None
+    cause_type: str | None
+    parent: UUID | None
     vendor_id: UUID | None
     created_at: datetime
     run_at: datetime | None
@@ -133,6 +142,33 @@ class JobShown(TypedDict):
     result: JsonValue
     error: ErrorShown | None
     attempts: list[AttemptShown]
+
+
+class LineShown(TypedDict):
+    """One line of a job's history: what happened, in which state it left the job, and who did it."""
+
+    at: datetime
+    outcome: str
+    state: JobState
+    attempt: int | None
+    worker: str | None
+    started_at: datetime | None
+    run_ms: int | None
+    error: ErrorShown | None
+    retry_at: datetime | None
+    actor: str | None
+
+
+class WholeJobShown(JobShown):
+    """A job with all of its history, and the jobs around it.
+
+    `parent_job` led to it, `led_to` are those it led to, `beside` are others of the same event; 50 at most of each.
+    """
+
+    history: list[LineShown]
+    parent_job: JobBrief | None
+    led_to: Sequence[JobBrief]
+    beside: Sequence[JobBrief]
 
 
 class StatsShown(TypedDict):
@@ -197,10 +233,13 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> JobShown:
         "type": job.type,
         "priority": job.priority,
         "state": job.state,
+        "target": job.target,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "payload": job.payload,
         "cause": job.cause,
+        "cause_type": job.cause_type,
+        "parent": job.parent,
         "vendor_id": job.vendor_id,
         "created_at": job.created_at,
         "run_at": None if job.run_at == HELD else job.run_at,
@@ -213,6 +252,33 @@ def job_shown(job: JobView, history: Sequence[HistoryView]) -> JobShown:
         "result": job.result,
         "error": None if job.state is JobState.COMPLETED else _error(job.error_class, job.error_message),
         "attempts": [_attempt_shown(line) for line in history if _ended_an_attempt(line)],
+    }
+
+
+def whole_job_shown(job: JobView, history: Sequence[HistoryView], kin: Kin) -> WholeJobShown:
+    """A job alone, with everything that is known of it."""
+    return {
+        **job_shown(job, history),
+        "history": [_line_shown(line) for line in history],
+        "parent_job": kin.parent,
+        "led_to": kin.led_to,
+        "beside": kin.beside,
+    }
+
+
+def _line_shown(line: HistoryView) -> LineShown:
+    entry = line.entry
+    return {
+        "at": line.at,
+        "outcome": entry.outcome,
+        "state": entry.state,
+        "attempt": entry.attempt,
+        "worker": entry.worker,
+        "started_at": entry.started_at,
+        "run_ms": entry.run_ms,
+        "error": _error(entry.error_class, entry.error_message),
+        "retry_at": entry.retry_at,
+        "actor": entry.actor,
     }
 
 

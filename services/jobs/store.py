@@ -10,6 +10,8 @@ import asyncpg
 import orjson
 from pydantic import JsonValue, TypeAdapter
 
+from services.jobs.activity import store as activity
+from services.jobs.activity.models import Tallies, Tally, tallied
 from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
 from shared import tracing
 from shared.contracts.reports import AttemptReport
@@ -19,13 +21,14 @@ from shared.errors import Unavailable
 INSERT: Final = """
     -- Write new jobs, claimed for as long as the writer may take to publish them; skip known and just pruned ones.
     INSERT INTO jobs.jobs (id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type,
-                           caused_at, vendor_id, traceparent, run_at, claimed_until)
+                           caused_at, vendor_id, traceparent, run_at, parent, claimed_until)
     SELECT n.id, n.type, n.priority, n.state, n.max_attempts, n.timeout_ms, n.payload::jsonb, n.target, n.cause,
-           n.cause_type, n.caused_at, n.vendor_id, n.traceparent, n.run_at, now() + $15 * interval '1 second'
+           n.cause_type, n.caused_at, n.vendor_id, n.traceparent, n.run_at, n.parent, now() + $16 * interval '1 second'
     FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $8::text[],
-                $9::uuid[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::timestamptz[])
+                $9::uuid[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::timestamptz[],
+                $15::uuid[])
          AS n(id, type, priority, state, max_attempts, timeout_ms, payload, target, cause, cause_type, caused_at,
-              vendor_id, traceparent, run_at)
+              vendor_id, traceparent, run_at, parent)
     WHERE NOT EXISTS (SELECT 1 FROM jobs.tombstones t WHERE t.job_id = n.id)
     ORDER BY n.id
     ON CONFLICT (id) DO NOTHING
@@ -33,8 +36,9 @@ INSERT: Final = """
 """
 LOCK: Final = """
     -- The rows a writer is about to change, locked in the order every writer locks them.
-    SELECT id, type, state, attempt, fence, cause, cause_type, target, vendor_id, started_at, finished_at, run_ms,
-           retry_at, run_at IS NOT NULL AND published_at IS NULL AS waits_in_ledger, result, error_class, error_message
+    SELECT id, type, state, attempt, fence, cause, cause_type, target, vendor_id,
+           coalesce(run_at, created_at) AS due_at, started_at, finished_at, run_ms, retry_at,
+           run_at IS NOT NULL AND published_at IS NULL AS waits_in_ledger, result, error_class, error_message
     FROM jobs.jobs WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
 """
 SAVE: Final = """
@@ -65,7 +69,7 @@ COMPLETE: Final = """
         SELECT * FROM json_to_recordset($1::text::json)
             AS r(job_id uuid, attempt int, fence int, worker text, started_at timestamptz, run_ms int, result jsonb)
     ), known AS MATERIALIZED (
-        SELECT id, type, state, cause, cause_type FROM jobs.jobs
+        SELECT id, type, state, cause, cause_type, started_at, coalesce(run_at, created_at) AS due_at FROM jobs.jobs
         WHERE id = ANY (ARRAY(SELECT job_id FROM reported))
     ), completed AS (
         UPDATE jobs.jobs j SET
@@ -80,8 +84,15 @@ COMPLETE: Final = """
         FROM reported r JOIN known ON known.id = r.job_id
     )
     SELECT type, state, CASE WHEN cause_type = $3 THEN id END AS scheduled,
-           CASE WHEN cause_type = $3 THEN cause END AS cause, count(*) AS n
-    FROM known WHERE state <> 'completed' GROUP BY 1, 2, 3, 4
+           CASE WHEN cause_type = $3 THEN cause END AS cause, count(*) AS n, count(waited_ms) AS begun,
+           coalesce(sum(waited_ms), 0)::bigint AS waited_ms, coalesce(max(waited_ms), 0) AS longest_wait_ms,
+           count(run_ms) AS attempts, coalesce(sum(run_ms), 0)::bigint AS ran_ms,
+           coalesce(max(run_ms), 0) AS longest_run_ms
+    FROM (
+        SELECT k.*, r.run_ms, CASE WHEN k.started_at IS NULL
+            THEN greatest(0, extract(epoch FROM r.started_at - k.due_at) * 1000)::bigint END AS waited_ms
+        FROM known k JOIN reported r ON r.job_id = k.id WHERE k.state <> 'completed'
+    ) changed GROUP BY 1, 2, 3, 4
 """
 REOPEN: Final = """
     -- Send a final job round again: a new fence, as many attempts more as its type has, and the trace of whoever asks.
@@ -92,6 +103,13 @@ REOPEN: Final = """
     FROM (SELECT traceparent FROM jobs.jobs WHERE id = $1) was
     WHERE j.id = $1
     RETURNING was.traceparent
+"""
+REOPEN_ALL: Final = """
+    -- Send many final jobs round again, each with as many attempts more as its type has, one after another.
+    UPDATE jobs.jobs j SET state = 'pending', fence = fence + 1, max_attempts = attempt + n.attempts,
+           finished_at = NULL, retry_at = NULL, run_at = now() + n.place * $3::float8 * interval '1 second',
+           published_at = NULL, claimed_until = NULL, result = NULL
+    FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS n(id, attempts, place) WHERE j.id = n.id
 """
 ADD_HISTORY: Final = """
     INSERT INTO jobs.history (job_id, state, outcome, attempt, fence, worker, started_at, run_ms, error_class,
@@ -134,15 +152,26 @@ MARK_PENDING: Final = """
     UPDATE jobs.jobs SET state = 'pending' WHERE id = ANY($1::uuid[]) AND state = 'scheduled' RETURNING id, type
 """
 ALL_COUNTS: Final = "SELECT state, sum(n)::bigint AS n FROM jobs.counters GROUP BY state"
-COLUMNS: Final = """j.id, j.type, j.priority, j.state, j.attempt, j.max_attempts, j.payload, j.cause, j.vendor_id,
-    j.target, j.created_at, j.run_at, j.started_at, j.finished_at, j.run_ms, j.retry_at, j.result, j.error_class,
-    j.error_message, (
+COLUMNS: Final = """j.id, j.type, j.priority, j.state, j.attempt, j.max_attempts, j.payload, j.cause, j.cause_type,
+    j.parent, j.vendor_id, j.target, j.created_at, j.run_at, j.started_at, j.finished_at, j.run_ms, j.retry_at,
+    j.result, j.error_class, j.error_message, (
         SELECT w.progress[array_position(w.held, j.id)] FROM jobs.workers w
         WHERE j.state = 'processing' AND j.id = ANY (w.held) AND w.seen_at > now() - interval '15 seconds'
         ORDER BY w.seen_at DESC LIMIT 1
     ) AS progress"""
 """What a `JobView` holds, of a job called `j`."""
 GET: Final = f"SELECT {COLUMNS} FROM jobs.jobs j WHERE j.id = $1"  # noqa: S608 - constants
+OF_PARENT: Final = """
+    -- What a job led to. Materialised: the planner would rather walk the primary key than sort a handful.
+    WITH meant AS MATERIALIZED (SELECT id, type, state, target, created_at FROM jobs.jobs WHERE parent = $1)
+    SELECT * FROM meant ORDER BY id LIMIT $2
+"""
+BESIDE: Final = """
+    -- What else the same event led to.
+    WITH meant AS MATERIALIZED (SELECT id, type, state, target, created_at FROM jobs.jobs WHERE cause = $1)
+    SELECT * FROM meant WHERE id <> $2 ORDER BY id LIMIT $3
+"""
+BRIEF: Final = "SELECT id, type, state, target, created_at FROM jobs.jobs WHERE id = $1"
 LATEST_OF_STATE: Final = f"""
     SELECT {COLUMNS} FROM jobs.jobs j
     WHERE j.state = $1 AND j.finished_at IS NOT NULL ORDER BY j.finished_at DESC LIMIT $2
@@ -172,6 +201,7 @@ T = TypeVar("T")
 CLAIM_SECONDS: Final = 10.0
 _TRIES: Final = 5
 _DELETE_KEY: Final = 0xDE1E
+_TIMES: Final = ("begun", "waited_ms", "longest_wait_ms", "attempts", "ran_ms", "longest_run_ms")
 REPORTS: Final = TypeAdapter(Sequence[AttemptReport])
 
 
@@ -225,6 +255,8 @@ class JobView:
     max_attempts: int
     payload: dict[str, JsonValue]
     cause: UUID | None
+    cause_type: str | None
+    parent: UUID | None
     vendor_id: UUID | None
     target: str
     created_at: datetime
@@ -237,6 +269,26 @@ class JobView:
     error_class: str | None
     error_message: str | None
     progress: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobBrief:
+    """A job as another one names it."""
+
+    id: UUID
+    type: str
+    state: JobState
+    target: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """The jobs around one: which led to it (None if not kept), which it led to, which its event led to as well."""
+
+    parent: JobBrief | None
+    led_to: Sequence[JobBrief]
+    beside: Sequence[JobBrief]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +331,7 @@ class Ledger:
             [job.vendor_id for job in new],
             [job.traceparent for job in new],
             [job.run_at for job in new],
+            [job.parent for job in new],
             claim_seconds,
         )
         inserted = frozenset(row["id"] for row in rows)
@@ -323,6 +376,7 @@ class Ledger:
             )
         await self._add_history(conn, history)
         await self._count(conn, deltas)
+        await activity.add(conn, tallied(before, after, history), shard=self._shard)
 
     async def complete(
         self, conn: Connection, reports: Sequence[AttemptReport], *, now: datetime, tell_cause_type: str
@@ -333,10 +387,12 @@ class Ledger:
         """
         await conn.execute(HOLD, [report.job_id for report in reports])
         rows = await conn.fetch(COMPLETE, REPORTS.dump_json(reports, exclude_none=True).decode(), now, tell_cause_type)
-        deltas = CounterDeltas()
+        deltas, tallies = CounterDeltas(), Tallies()
         for row in rows:
             deltas.moved(row["type"], before=JobState(row["state"]), after=JobState.COMPLETED, n=row["n"])
+            tallies.of(row["type"]).add(Tally(completed=row["n"], **{name: row[name] for name in _TIMES}))
         await self._count(conn, deltas)
+        await activity.add(conn, tallies.by_type, shard=self._shard)
         return [Ended(row["scheduled"], row["type"], row["cause"]) for row in rows if row["cause"] is not None]
 
     async def reopen(self, conn: Connection, job: Standing, *, attempts: int, actor: str) -> None:
@@ -344,6 +400,23 @@ class Ledger:
         tracing.link(await conn.fetchval(REOPEN, job.id, attempts, tracing.current()))
         entry = HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="retried_by_hand", actor=actor)
         await self.note_moves(conn, [entry], [(job.type, job.state, JobState.PENDING)])
+
+    async def reopen_all(
+        self, conn: Connection, jobs: Sequence[Standing], *, attempts: Mapping[str, int], seconds: float, actor: str
+    ) -> None:
+        """Send locked final jobs round again in the name of `actor`, `seconds` apart; `attempts` are by type."""
+        await conn.execute(REOPEN_ALL, [job.id for job in jobs], [attempts[job.type] for job in jobs], seconds)
+        entries = [
+            HistoryEntry(job_id=job.id, state=JobState.PENDING, outcome="retried_by_hand", actor=actor) for job in jobs
+        ]
+        await self.note_moves(conn, entries, [(job.type, job.state, JobState.PENDING) for job in jobs])
+
+    async def kin(self, conn: Connection, job: JobView, *, limit: int) -> Kin:
+        """The jobs around one, at most so many of each kind."""
+        parent = None if job.parent is None else await conn.fetchrow(BRIEF, job.parent)
+        led_to = await conn.fetch(OF_PARENT, job.id, limit)
+        beside = [] if job.cause is None else await conn.fetch(BESIDE, job.cause, job.id, limit)
+        return Kin(None if parent is None else _brief(parent), list(map(_brief, led_to)), list(map(_brief, beside)))
 
     async def claim_due(self, conn: Connection, limit: int) -> list[DueJob]:
         """Take jobs to publish, and move scheduled ones to pending."""
@@ -460,6 +533,10 @@ class Ledger:
             await conn.execute(
                 COUNT, [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], self._shard
             )
+
+
+def _brief(row: asyncpg.Record) -> JobBrief:
+    return JobBrief(**{**row, "state": JobState(row["state"])})
 
 
 def _view(row: asyncpg.Record) -> JobView:

@@ -15,10 +15,10 @@ from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyCleared, JobNotFound, KeyReused, NotRetryable, UnknownJobType
 from services.jobs.health.store import HealthStore, OldestWaiting
 from services.jobs.listing.store import ListFilter, listed
-from services.jobs.models import RETRYABLE_BY_HAND, JobState, NewJob, Order, new_job, statistics
+from services.jobs.models import RETRYABLE_BY_HAND, HistoryEntry, JobState, NewJob, Order, new_job, statistics
 from services.jobs.partitions import Partitions
 from services.jobs.pruner import Cleared, Pruner
-from services.jobs.store import HistoryView, JobView, Ledger, in_ledger
+from services.jobs.store import HistoryView, JobView, Kin, Ledger, in_ledger
 from shared import tracing
 from shared.clock import Clock
 from shared.contracts.base import Job
@@ -32,6 +32,7 @@ from shared.web.identity import Identity
 
 COMPLETED_SHOWN: Final = 100
 FAILED_SHOWN: Final = 50
+KIN_SHOWN: Final = 50
 CLEAR_SECONDS: Final = 3.0
 """The gateway waits 5 s for an answer to begin."""
 _BY_HAND: Final = "by-hand"
@@ -43,6 +44,14 @@ class ShownJob:
 
     job: JobView
     history: Sequence[HistoryView]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeJob:
+    """A job with its history and the jobs around it."""
+
+    shown: ShownJob
+    kin: Kin
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class JobRequest:
     max_attempts: int | None = None
     run_at: datetime | None = None
     idempotency_key: str | None = None
+    copy_of: UUID | None = None
+    """The job it is a changed copy of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,15 @@ class JobsDesk:
             if job is None:
                 raise JobNotFound(f"No job {job_id} is kept.")
             return (await self._with_history(conn, [job]))[0]
+
+    async def whole(self, job_id: UUID) -> WholeJob:
+        """One job with what caused it and what it led to. Raises `JobNotFound`."""
+        async with connection(self._pool) as conn:
+            job = await self._ledger.get(conn, job_id)
+            if job is None:
+                raise JobNotFound(f"No job {job_id} is kept.")
+            shown = (await self._with_history(conn, [job]))[0]
+            return WholeJob(shown, await self._ledger.kin(conn, job, limit=KIN_SHOWN))
 
     async def page(self, where: ListFilter, *, before: UUID | None, limit: int) -> Page:
         """Jobs that fit the filter, newest first."""
@@ -191,10 +211,10 @@ class JobsDesk:
         except ValidationError as exc:
             errors = [FieldError(f"/payload{error.pointer}", error.code, error.detail) for error in pointed(exc)]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
-        now = self._clock()
-        job, earlier = _job_asked_for(request, payload, by=by, now=now), None
+        now, vendor_id = self._clock(), await self._vendor_of(request, payload)
+        job, earlier = _job_asked_for(request, payload, by=by, now=now, vendor_id=vendor_id), None
         if request.idempotency_key is not None:  # the day may have changed since the first time
-            earlier = _job_asked_for(request, payload, by=by, now=now - timedelta(days=1))
+            earlier = _job_asked_for(request, payload, by=by, now=now - timedelta(days=1), vendor_id=vendor_id)
         await self._partitions.ensure_for([job.id])
 
         async def write(conn: Connection) -> tuple[UUID, bool]:
@@ -203,7 +223,10 @@ class JobsDesk:
                 if made is not None:
                     return made, False
             if await self._ledger.insert(conn, [job], claim_seconds=0):
-                detail = {"type": job.type, "priority": job.priority}
+                detail: dict[str, Any] = {"type": job.type, "priority": job.priority}
+                if job.parent is not None:
+                    detail["copy_of"] = job.parent
+                    await self._note_copy(conn, job.parent, by)
                 await audit.record(conn, by, "job.enqueue", about=("job", job.id), detail=detail, request_id=request_id)
                 return job.id, True
             if await self._ledger.get(conn, job.id) is None:
@@ -212,6 +235,24 @@ class JobsDesk:
 
         job_id, is_new = await in_ledger(self._pool, write)
         return Enqueued(await self.get(job_id), is_new=is_new)
+
+    async def _vendor_of(self, request: JobRequest, payload: Job) -> UUID | None:
+        """Whom a job by hand is about: its payload says so, or the job it is a copy of. Raises `InvalidInput`."""
+        named: UUID | None = getattr(payload, "vendor_id", None)
+        if request.copy_of is None:
+            return named
+        async with connection(self._pool) as conn:
+            original = await self._ledger.get(conn, request.copy_of)
+        if original is None:
+            unknown = FieldError("/copy_of", "job_not_found", "no such job is kept")
+            raise InvalidInput("The job to copy is not there.", errors=[unknown])
+        return named or original.vendor_id
+
+    async def _note_copy(self, conn: Connection, original_id: UUID, by: Identity) -> None:
+        original = (await self._ledger.lock(conn, [original_id])).get(original_id)
+        if original is not None:  # pruned a moment ago
+            entry = HistoryEntry(original_id, original.state, "copied", actor=f"{by.role} {by.account_id}")
+            await self._ledger.note_moves(conn, [entry], [])
 
     async def _made_before(self, conn: Connection, job: NewJob, *, since: datetime) -> UUID | None:
         """The job that the same key made in the last 24 hours. Raises `KeyReused` if that one is another."""
@@ -230,7 +271,7 @@ class JobsDesk:
         return [ShownJob(job, history[job.id]) for job in jobs]
 
 
-def _job_asked_for(request: JobRequest, payload: Job, *, by: Identity, now: datetime) -> NewJob:
+def _job_asked_for(request: JobRequest, payload: Job, *, by: Identity, now: datetime, vendor_id: UUID | None) -> NewJob:
     """The job of a request. The same key of the same account gives the same id within a UTC day."""
     key = request.idempotency_key
     caused_at = now if key is None else now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -240,8 +281,9 @@ def _job_asked_for(request: JobRequest, payload: Job, *, by: Identity, now: date
         cause=cause,
         cause_type=_BY_HAND,
         caused_at=caused_at,
-        vendor_id=getattr(payload, "vendor_id", None),
+        vendor_id=vendor_id,
         traceparent=tracing.current(),
         max_attempts=request.max_attempts,
         run_at=request.run_at if request.run_at is not None and request.run_at > now else None,
+        parent=request.copy_of,
     )

@@ -16,7 +16,7 @@ from uuid import UUID
 from pamqp.commands import Basic
 from prometheus_client import Counter, Gauge
 
-from shared import tracing
+from shared import causes, tracing
 from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import CONTENT_TYPE, wrap
@@ -99,7 +99,8 @@ class Outbox:
         """Write events into the caller's transaction; returns their ids.
 
         `identifier` is given where the first event's id is derived, so that writing it twice fails the second time.
-        They belong to the trace of what is going on, unless `traceparent` names another.
+        They belong to the trace of what is going on, unless `traceparent` names another, and are caused by the job
+        whose attempt is going on, if any, unless `cause` names something else.
         """
         if not events:
             return ()
@@ -114,7 +115,7 @@ class Outbox:
                 subject=event.subject,
                 time=at,
                 traceparent=trace,
-                cause=cause,
+                cause=cause or causes.current_job(),
             ).model_dump_json(exclude_none=True)
             for event_id, event in zip(ids, events, strict=True)
         ]

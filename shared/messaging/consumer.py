@@ -22,7 +22,7 @@ from prometheus_client import Counter, Histogram
 from pydantic import JsonValue
 from structlog.contextvars import bind_contextvars
 
-from shared import tracing
+from shared import causes, tracing
 from shared.clock import utc_now
 from shared.contracts.base import Job
 from shared.contracts.reports import (
@@ -450,7 +450,8 @@ class WorkConsumer:
         error: Exception | None = None
         result: JsonValue = None
         try:
-            result = kept_result(await self._handler(item.job, attempt))
+            with causes.working_on(attempt.job_id):
+                result = kept_result(await self._handler(item.job, attempt))
         except asyncio.CancelledError:
             if running.is_over_limit and task.cancelling() == 1:
                 error = AttemptTimeout(f"not done after {limit_seconds:g} s")

@@ -111,7 +111,8 @@ class Mailbox:
             if before is not None and identifier >= before:
                 continue
             mail = self._mails[identifier]
-            if query in f"{mail.subject}\n{mail.sender}\n{' '.join(mail.recipients)}".casefold():
+            told = f"{mail.subject}\n{mail.sender}\n{' '.join(mail.recipients)}\n{mail.message_id}"
+            if query in told.casefold():
                 yield mail
 
     def _path(self, identifier: UUID) -> Path:

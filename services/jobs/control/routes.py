@@ -3,7 +3,14 @@
 from aiohttp import web
 
 from services.jobs.answers import OPERATORS, answer, job_id_in_path, nothing_in
-from services.jobs.control.schemas import BulkRetryShown, CancelledShown, RetryFailedBody, TypesShown
+from services.jobs.control.schemas import (
+    BulkBody,
+    BulkRetryShown,
+    BulkShown,
+    CancelledShown,
+    RetryFailedBody,
+    TypesShown,
+)
 from services.jobs.control.usecases import ControlDesk
 from shared.web.bodies import read_body
 from shared.web.identity import require
@@ -16,6 +23,7 @@ def routes(desk: ControlDesk) -> list[web.RouteDef]:
     return [
         web.post("/api/admin/jobs/{id}/cancel", edge.cancel),
         web.post("/api/admin/jobs/retry", edge.retry_failed),
+        web.post("/api/admin/jobs/bulk", edge.bulk),
         web.get("/api/admin/jobs/groups", edge.groups),
         web.get("/api/admin/job-types", edge.types),
         web.post("/api/admin/job-types/{type}/pause", edge.pause),
@@ -46,6 +54,26 @@ class _Edge:
             request_id=request.get(REQUEST_ID),
         )
         shown: BulkRetryShown = {"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run}
+        return answer(shown)
+
+    async def bulk(self, request: web.Request) -> web.Response:
+        by = require(request, *OPERATORS)
+        body = await read_body(request, BulkBody)
+        done = await self._desk.bulk(
+            body.action,
+            body.where,
+            per_second=body.per_second,
+            is_dry_run=body.dry_run,
+            by=by,
+            request_id=request.get(REQUEST_ID),
+        )
+        shown: BulkShown = {
+            "action": done.action,
+            "jobs": done.jobs,
+            "over_seconds": done.over_seconds,
+            "dry_run": done.is_dry_run,
+            "more": not done.is_all,
+        }
         return answer(shown)
 
     async def groups(self, request: web.Request) -> web.Response:

@@ -1,14 +1,16 @@
 """The bodies of control."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from services.jobs.breakers.store import OpenBreaker
 from services.jobs.control.store import FailedFilter, PausedType
+from services.jobs.control.usecases import BULK_STATES, BulkAction
+from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from shared.web.bodies import Body, Moment
 
@@ -26,6 +28,47 @@ class RetryFailedBody(Body):
     def where(self) -> FailedFilter:
         """The filter as a value."""
         return FailedFilter(type=self.type, error_class=self.error_class, since=self.since)
+
+
+class BulkBody(Body):
+    """What to do to the jobs of a list: its filters as `GET /api/admin/jobs/list` takes them.
+
+    By default they are only counted. Retried jobs are published `per_second` each second.
+    """
+
+    action: BulkAction
+    type: Annotated[str, Field(max_length=100)] | None = None
+    state: JobState | None = None
+    cause: UUID | None = None
+    priority: Annotated[int, Field(ge=1, le=5)] | None = None
+    q: Annotated[str, Field(min_length=3, max_length=200)] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    dry_run: bool = True
+
+    @model_validator(mode="after")
+    def _is_meant(self) -> Self:
+        if self.state is not None and self.state not in BULK_STATES[self.action]:
+            raise ValueError(f"{self.state} jobs cannot be told to {self.action}")
+        if self.q is not None and self.cause is not None:
+            raise ValueError("give either q or cause: an id in q finds the cause's jobs too")
+        return self
+
+    @property
+    def where(self) -> ListFilter:
+        """The filter as a value."""
+        return ListFilter(self.type, self.state, self.priority, self.cause, None, self.q, self.since, self.until)
+
+
+class BulkShown(TypedDict):
+    """What a bulk action would do or does; with `more` there are others that fit: ask again."""
+
+    action: BulkAction
+    jobs: int
+    over_seconds: float
+    dry_run: bool
+    more: bool
 
 
 class CancelledShown(TypedDict):

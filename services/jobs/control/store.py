@@ -57,11 +57,6 @@ FAILED: Final = """
       AND ($3::timestamptz IS NULL OR finished_at >= $3)
     ORDER BY finished_at LIMIT $4
 """
-SPREAD: Final = """
-    -- Let reopened jobs be published one after another, not all at once.
-    UPDATE jobs.jobs j SET run_at = now() + n.place * $2::float8 * interval '1 second'
-    FROM unnest($1::uuid[]) WITH ORDINALITY AS n(id, place) WHERE j.id = n.id
-"""
 _SENDER_KEY: Final = 0xC047
 GROUPED_JOBS: Final = 10_000
 
@@ -160,10 +155,6 @@ class ControlStore:
     async def failed(self, conn: Connection, where: FailedFilter, limit: int) -> list[UUID]:
         """Failed jobs that fit, oldest first."""
         return [row["id"] for row in await conn.fetch(FAILED, where.type, where.error_class, where.since, limit)]
-
-    async def spread(self, conn: Connection, ids: Sequence[UUID], *, per_second: float) -> None:
-        """Give reopened jobs their times."""
-        await conn.execute(SPREAD, ids, 1 / per_second)
 
 
 def _control(row: dict[str, object]) -> Control:

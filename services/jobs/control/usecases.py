@@ -1,7 +1,8 @@
 """What operators do. Each is one transaction with its audit row; the ledger process tells the workers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from services.jobs.breakers.store import BreakerStore, OpenBreaker
 from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup, PausedType
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
-from services.jobs.models import FINAL, HistoryEntry, JobState
+from services.jobs.listing.store import ListFilter, ids_of
+from services.jobs.models import FINAL, RETRYABLE_BY_HAND, HistoryEntry, JobState
 from services.jobs.schedules.overlap import endings
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
@@ -30,6 +32,31 @@ class BulkRetry:
     jobs: int
     over_seconds: float
     is_dry_run: bool
+
+
+class BulkAction(StrEnum):
+    """What can be done to many jobs."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+
+
+BULK_STATES: Final[Mapping[BulkAction, Sequence[JobState]]] = {
+    BulkAction.RETRY: tuple(state for state in JobState if state in RETRYABLE_BY_HAND),
+    BulkAction.CANCEL: tuple(state for state in JobState if state not in FINAL),
+}
+"""In which states an action finds the jobs it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkDone:
+    """What a bulk action would do or did; `is_all` is false when there are more that fit."""
+
+    action: BulkAction
+    jobs: int
+    over_seconds: float
+    is_dry_run: bool
+    is_all: bool
 
 
 class ControlDesk:
@@ -126,18 +153,88 @@ class ControlDesk:
             ids = await self._store.failed(conn, where, BULK_LIMIT)
             if is_dry_run:
                 return len(ids)
-            locked = await self._ledger.lock(conn, ids)
-            failed = [locked[id_] for id_ in ids if id_ in locked and locked[id_].state is JobState.FAILED]
-            for job in failed:
-                await self._ledger.reopen(conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=_name(by))
-            await self._store.spread(conn, [job.id for job in failed], per_second=per_second)
-            await self._letters.drop_of_jobs(conn, [job.id for job in failed])
-            detail = {"jobs": len(failed), "type": where.type, "error_class": where.error_class, "since": where.since}
+            retried = await self._retry_all(conn, ids, per_second=per_second, by=by)
+            detail = {"jobs": retried, "type": where.type, "error_class": where.error_class, "since": where.since}
             await audit.record(conn, by, "jobs.retry", about=("jobs", ""), detail=detail, request_id=request_id)
-            return len(failed)
+            return retried
 
         jobs = await in_ledger(self._pool, write)
         return BulkRetry(jobs, round(jobs / per_second, 1), is_dry_run)
+
+    async def bulk(
+        self,
+        action: BulkAction,
+        where: ListFilter,
+        *,
+        per_second: float,
+        is_dry_run: bool,
+        by: Identity,
+        request_id: str | None,
+    ) -> BulkDone:
+        """Retry or cancel the jobs of a list, at most 5,000 at once; or only count them.
+
+        Of the list only those count that are in a state for it. Retried ones are published `per_second` each second.
+        """
+
+        async def write(conn: Connection) -> tuple[int, bool]:
+            ids = await self._fitting(conn, action, where)
+            chosen, is_all = ids[:BULK_LIMIT], len(ids) <= BULK_LIMIT
+            if is_dry_run:
+                return len(chosen), is_all
+            if action is BulkAction.RETRY:
+                done = await self._retry_all(conn, chosen, per_second=per_second, by=by)
+            else:
+                done = await self._cancel_all(conn, chosen, by=by)
+            named = {name: value for name, value in asdict(where).items() if value is not None}
+            await audit.record(
+                conn, by, f"jobs.{action}", about=("jobs", ""), detail={**named, "jobs": done}, request_id=request_id
+            )
+            return done, is_all
+
+        jobs, is_all = await in_ledger(self._pool, write)
+        seconds = round(jobs / per_second, 1) if action is BulkAction.RETRY else 0.0
+        return BulkDone(action, jobs, seconds, is_dry_run, is_all)
+
+    async def _fitting(self, conn: Connection, action: BulkAction, where: ListFilter) -> list[UUID]:
+        """The ids that an action is about, one more than it takes on at once if there are more."""
+        states = BULK_STATES[action] if where.state is None else [where.state]
+        found: list[UUID] = []
+        for state in states:
+            if state in BULK_STATES[action]:
+                found += await ids_of(conn, replace(where, state=state), limit=BULK_LIMIT + 1 - len(found))
+        return found
+
+    async def _retry_all(self, conn: Connection, ids: Sequence[UUID], *, per_second: float, by: Identity) -> int:
+        locked = await self._ledger.lock(conn, ids)
+        over = [locked[id_] for id_ in ids if id_ in locked and locked[id_].state in RETRYABLE_BY_HAND]
+        attempts = {job_type: work.attempts for job_type, work in WORK_BY_TYPE.items()}
+        await self._ledger.reopen_all(conn, over, attempts=attempts, seconds=1 / per_second, actor=_name(by))
+        await self._letters.drop_of_jobs(conn, [job.id for job in over])
+        return len(over)
+
+    async def _cancel_all(self, conn: Connection, ids: Sequence[UUID], *, by: Identity) -> int:
+        """As `cancel`, of many: those that run are asked."""
+        before = await self._ledger.lock(conn, ids)
+        open_ones = [job for job in before.values() if job.state not in FINAL]
+        after = [
+            replace(job, state=JobState.CANCELLED, finished_at=self._clock(), retry_at=None)
+            for job in open_ones
+            if job.state is not JobState.PROCESSING
+        ]
+        entries = [
+            HistoryEntry(
+                job_id=job.id,
+                state=job.state if job.state is JobState.PROCESSING else JobState.CANCELLED,
+                outcome="cancel_asked" if job.state is JobState.PROCESSING else "cancelled",
+                actor=_name(by),
+            )
+            for job in open_ones
+        ]
+        await self._ledger.save(conn, before, after, entries)
+        for told in endings(after):
+            await self._outbox.add(conn, told, cause=told.cause_id)
+        await self._store.add_cancels(conn, [(job.id, job.fence) for job in open_ones])
+        return len(open_ones)
 
 
 def _name(by: Identity) -> str:

@@ -40,13 +40,14 @@ class PurgeBody(Body):
     queue: Word | None = None
     kind: Literal["job", "event", "report"] | None = None
     reason: Word | None = None
+    job_id: UUID | None = None
     until: Moment | None = None
     dry_run: bool = True
 
     @property
     def where(self) -> LetterFilter:
         """The filter as a value."""
-        return LetterFilter(self.type, self.queue, self.kind, self.reason, until=self.until)
+        return LetterFilter(self.type, self.queue, self.kind, self.reason, self.job_id, self.until)
 
 
 class ReplayBody(PurgeBody):

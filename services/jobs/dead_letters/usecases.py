@@ -6,7 +6,6 @@ from typing import Final
 from uuid import UUID
 
 from services.jobs.audit import store as audit
-from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.models import Letter, LetterFilter
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import LetterNotFound, LetterOfUnknownJob, LetterUnreadable, NotRetryable
@@ -49,11 +48,10 @@ class Purge:
 class LetterDesk:
     """Dead letters: list, replay, delete."""
 
-    def __init__(self, pool: Pool, ledger: Ledger, store: LetterStore, control: ControlStore) -> None:
+    def __init__(self, pool: Pool, ledger: Ledger, store: LetterStore) -> None:
         self._pool = pool
         self._ledger = ledger
         self._store = store
-        self._control = control
 
     async def page(self, where: LetterFilter, *, before: UUID | None, limit: int) -> LetterPage:
         """Letters that fit, newest first."""
@@ -111,10 +109,9 @@ class LetterDesk:
                 return Replay(len(jobs), len(messages), round(len(jobs) / per_second, 1), dry_run=True)
             locked = await self._ledger.lock(conn, jobs)
             failed = [locked[id_] for id_ in jobs if id_ in locked and locked[id_].state in RETRYABLE_BY_HAND]
-            for job in failed:
-                await self._ledger.reopen(conn, job, attempts=WORK_BY_TYPE[job.type].attempts, actor=_name(by))
+            attempts = {job_type: work.attempts for job_type, work in WORK_BY_TYPE.items()}
+            await self._ledger.reopen_all(conn, failed, attempts=attempts, seconds=1 / per_second, actor=_name(by))
             ids = [job.id for job in failed]
-            await self._control.spread(conn, ids, per_second=per_second)
             await self._store.drop_of_jobs(conn, ids)
             done = Replay(
                 len(ids), await self._store.ask_back(conn, messages), round(len(ids) / per_second, 1), dry_run=False

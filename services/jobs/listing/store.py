@@ -84,30 +84,41 @@ class ListFilter:
 
 async def listed(conn: Connection, where: ListFilter, *, before: UUID | None, limit: int) -> list[JobView]:
     """A page of jobs that fit, newest first."""
+    statement, values = _shape(where)
+    return [_view(row) for row in await conn.fetch(statement, *_place(where, before), limit, *values)]
+
+
+async def ids_of(conn: Connection, where: ListFilter, *, limit: int) -> list[UUID]:
+    """The ids alone of jobs that fit, newest first."""
+    statement, values = _shape(where)
+    rows = await conn.fetch(statement.replace(COLUMNS, "j.id"), *_place(where, None), limit, *values)
+    return [row["id"] for row in rows]
+
+
+def _place(where: ListFilter, before: UUID | None) -> tuple[UUID, UUID]:
+    """Between which ids a page lies."""
     top = TOP if before is None else before
     if where.until is not None:
         top = min(top, id_at(where.until))
-    bottom = BOTTOM if where.since is None else id_at(where.since)
-    return [_view(row) for row in await _rows(conn, where, (top, bottom, limit))]
+    return top, BOTTOM if where.since is None else id_at(where.since)
 
 
-async def _rows(conn: Connection, where: ListFilter, place: tuple[UUID, UUID, int]) -> list[asyncpg.Record]:
+def _shape(where: ListFilter) -> tuple[str, tuple[object, ...]]:
+    """The statement that fits a filter, with its values behind those of the place."""
     state = None if where.state is None else where.state.value
     rest = (where.type, state, where.priority, where.vendor_id)
     if where.cause is not None and where.q is None:
-        return await conn.fetch(OF_CAUSE, *place, *rest, where.cause)
+        return OF_CAUSE, (*rest, where.cause)
     if where.q is not None:
         identifier = _uuid(where.q)
         if identifier is not None:
-            return await conn.fetch(OF_ID, *place, *rest, identifier)
-        return await conn.fetch(OF_ERROR, *place, *rest, f"%{_escaped(where.q)}%")
+            return OF_ID, (*rest, identifier)
+        return OF_ERROR, (*rest, f"%{_escaped(where.q)}%")
     if where.vendor_id is not None:
-        return await conn.fetch(OF_VENDOR, *place, *rest)
+        return OF_VENDOR, rest
     if (where.type, state, where.priority) == (None, None, None):
-        return await conn.fetch(NEWEST, *place)
-    return await conn.fetch(
-        FILTERED,
-        *place,
+        return NEWEST, ()
+    return FILTERED, (
         None if where.type is None else [where.type],
         ALL_STATES if state is None else [state],
         ALL_PRIORITIES if where.priority is None else [where.priority],

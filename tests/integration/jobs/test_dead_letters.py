@@ -9,7 +9,6 @@ from pamqp.commands import Basic
 from pamqp.common import FieldValue
 
 from services.jobs.audit.store import lines
-from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.collector import Collector
 from services.jobs.dead_letters.models import Letter, LetterFilter
 from services.jobs.dead_letters.store import LetterStore
@@ -40,7 +39,7 @@ MESSAGE = new_id()
 
 @pytest.fixture
 def letters(pool: Pool) -> LetterDesk:
-    return LetterDesk(pool, make_ledger(), LetterStore(), ControlStore())
+    return LetterDesk(pool, make_ledger(), LetterStore())
 
 
 async def stored(letters: LetterDesk, where: LetterFilter = ANY, *, count: int = 1) -> list[Letter]:

@@ -73,7 +73,7 @@ class Api:
         ledger = make_ledger()
         await Partitions(self.pool, utc_now).ensure_for([made.id])
         await in_ledger(self.pool, lambda conn: ledger.insert(conn, [made]))
-        await recorded(self.recorder, [_report(made.id, number, one) for number, one in enumerate(outcomes, 1)])
+        await recorded(self.recorder, [report(made.id, number, one) for number, one in enumerate(outcomes, 1)])
         return str(made.id)
 
     async def stats(self) -> dict[str, int]:
@@ -96,7 +96,8 @@ async def api(pool: Pool, desk: JobsDesk) -> AsyncIterator[Api]:
         yield Api(session, pool, make_recorder(pool, make_ledger()))
 
 
-def _report(job_id: UUID, attempt: int, outcome: Outcome) -> AttemptReport:
+def report(job_id: UUID, attempt: int, outcome: Outcome) -> AttemptReport:
+    """What a worker says of an attempt."""
     failed = outcome in (Outcome.RETRYING, Outcome.FAILED)
     return AttemptReport(
         job_id=job_id,
@@ -376,7 +377,7 @@ async def test_a_key_cannot_stand_for_another_job(api: Api, changed: dict[str, o
 async def test_a_key_whose_job_was_cleared_away_is_a_conflict(api: Api) -> None:
     body = {"type": "cleanup-cache", "payload": {}, "idempotency_key": "once"}
     job = await api.call("POST", "/api/admin/jobs/enqueue", body=body, status=201)
-    await recorded(api.recorder, [_report(UUID(job["id"]), 1, Outcome.COMPLETED)])
+    await recorded(api.recorder, [report(UUID(job["id"]), 1, Outcome.COMPLETED)])
     await api.call("POST", "/api/admin/jobs", body={"action": "clear-history"})
     problem = await api.call("POST", "/api/admin/jobs/enqueue", body=body, status=409)
     assert problem["type"] == "urn:souk:problem:job_already_cleared"
@@ -405,7 +406,7 @@ async def test_clearing_the_history_leaves_open_jobs_and_marks_of_the_others(api
     assert {str(row["job_id"]) for row in marks} == set(gone)
     listed = await api.call("GET", "/api/admin/jobs/list")
     assert [job["id"] for job in listed["items"]] == kept[::-1]
-    await recorded(api.recorder, [_report(UUID(gone[0]), 2, Outcome.COMPLETED)])  # a late report
+    await recorded(api.recorder, [report(UUID(gone[0]), 2, Outcome.COMPLETED)])  # a late report
     assert (await api.stats())["total"] == 2
 
 

@@ -23,6 +23,8 @@ def test_the_error_of_an_attempt_is_no_error_of_a_completed_job(state: str, is_s
         max_attempts=3,
         payload={},
         cause=None,
+        cause_type=None,
+        parent=None,
         vendor_id=None,
         target="product_approved",
         created_at=AT,

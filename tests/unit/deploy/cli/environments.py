@@ -8,6 +8,8 @@ VALUES = {
     "SOUK_AMQP_URL": "amqp://user:secret@127.0.0.1:9/souk",
     "SOUK_BLOBS_URL": "memory:///",
     "SOUK_MAIL_FROM": "Souk <souk@example.com>",
+    "SOUK_MAIL_SEARCH_URL": "http://127.0.0.1:9/?q={job}",
+    "SOUK_MANAGEMENT_URL": "http://monitor:secret@127.0.0.1:9",
     "SOUK_OUTBOUND_ALLOW": "[]",
     "SOUK_PUBLIC_URL": "https://souk.example.com",
     "SOUK_RETRY_TIERS": "1s,2s",
