@@ -202,7 +202,7 @@ async def open_app(
         app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(FeedRoutes(feeds=feeds).routes())
-        app.add_routes(page_routes(view, parts, monitoring=monitoring))
+        app.add_routes(page_routes(settings, view, parts, monitoring=monitoring))
         app.add_routes(contract_routes())
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)

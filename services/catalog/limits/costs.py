@@ -23,6 +23,8 @@ COSTS: Final[Mapping[tuple[str, str], Cost]] = MappingProxyType(
         ("GET", "/api/admin/audit"): Cost.SEARCH,
         ("GET", "/api/admin/jobs/list"): Cost.SEARCH,
         ("GET", "/api/admin/jobs/groups"): Cost.SEARCH,
+        ("GET", "/admin/jobs"): Cost.SEARCH,
+        ("GET", "/admin/jobs/failures"): Cost.SEARCH,
         ("GET", "/api/vendor/jobs"): Cost.SEARCH,
         ("POST", "/api/vendor/products/{id}/images"): Cost.UPLOAD,
         ("POST", "/vendor/products/{id}/images"): Cost.UPLOAD,

@@ -21,6 +21,14 @@ class Place:
 
 
 ACCOUNT: Final = Place("/account", "Account", "person")
+_OPERATIONS: Final = (
+    Place("/admin/jobs", "Jobs", "list"),
+    Place("/admin/queues", "Queues", "layers"),
+    Place("/admin/workers", "Workers", "cpu"),
+    Place("/admin/schedules", "Schedules", "clock"),
+    Place("/admin/dead-letters", "Dead letters", "alert"),
+)
+"""What admins and operators both see."""
 NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
     Role.VENDOR: (
         Place("/vendor", "Today", "sun"),
@@ -35,10 +43,12 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
         Place("/admin", "Today", "sun"),
         Place("/admin/approvals", "Approvals", "check"),
         Place("/admin/reports", "Reports", "chart"),
+        *_OPERATIONS,
         ACCOUNT,
     ),
     Role.OPS: (
         Place("/admin", "Today", "sun"),
+        *_OPERATIONS,
         ACCOUNT,
     ),
 }

@@ -47,7 +47,16 @@ class Paging:
             following = self.address(cursor=self._cursors.write(self.address(), position(shown[-1])))
         return Listed(shown, following, self.address() if self._cursor else "")
 
+    def page(self, items: Sequence[T], following: Position | None) -> Listed[T]:
+        """The page of a list whose owner says itself where it goes on."""
+        behind = "" if following is None else self._cursors.write(self.address(), following)
+        return Listed(items, self.address(cursor=behind) if behind else "", self.address() if self._cursor else "")
+
     def address(self, **others: str) -> str:
         """This list with other filters; an empty one is left out, and the list begins anew."""
+        return self.address_at(self._path, **others)
+
+    def address_at(self, path: str, **others: str) -> str:
+        """Another page with the filters of this list."""
         filters = {name: value for name, value in {**self._filters, **others}.items() if value}
-        return self._path + (f"?{urlencode(filters)}" if filters else "")
+        return path + (f"?{urlencode(filters)}" if filters else "")

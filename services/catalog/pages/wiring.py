@@ -19,6 +19,11 @@ from services.catalog.pages.admin_approvals import AdminApprovals
 from services.catalog.pages.admin_home import AdminHome
 from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
+from services.catalog.pages.board.jobs import JobPages
+from services.catalog.pages.board.letters import LetterPages
+from services.catalog.pages.board.places import PlacePages
+from services.catalog.pages.board.schedules import SchedulePages
+from services.catalog.pages.board.service import JobsService, SchedulerService
 from services.catalog.pages.inbox import InboxPages
 from services.catalog.pages.letters import Letters
 from services.catalog.pages.reports import ReportPages
@@ -66,7 +71,7 @@ def open_view(settings: GatewaySettings, parts: Parts) -> View:
     return View(Assets(), profiles=profiles, notifier=parts.upstreams["notifier"], public_url=settings.public_url)
 
 
-def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web.RouteDef]:
+def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitoring: Monitoring) -> list[web.RouteDef]:
     """Every page: one line each."""
     pool, outbox = parts.pool, parts.outbox
     products = Products(pool=pool, outbox=outbox)
@@ -75,6 +80,7 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
     inventory = Inventory(pool=pool, outbox=outbox)
     approval = Approval(pool=pool, outbox=outbox)
     shelf_names = ShelfNames(pool)
+    jobs, scheduler = JobsService(parts.upstreams["jobs"]), SchedulerService(parts.upstreams["scheduler"])
     return [
         *view.assets.routes(),
         *SignInPages(view=view, sessions=sessions, cookies=parts.cookies, callers=parts.callers).routes(),
@@ -113,4 +119,8 @@ def page_routes(view: View, parts: Parts, *, monitoring: Monitoring) -> list[web
             pool=pool,
             shelf_names=shelf_names,
         ).routes(),
+        *JobPages(view=view, jobs=jobs, mail_search_url=settings.mail_search_url).routes(),
+        *PlacePages(view=view, jobs=jobs).routes(),
+        *SchedulePages(view=view, scheduler=scheduler).routes(),
+        *LetterPages(view=view, jobs=jobs).routes(),
     ]

@@ -2,7 +2,7 @@
 // so that there is one way in which anything is drawn: the server's.
 //
 // <section id="stock" data-live="stock product" data-about="…id…">: this part is stale after an event of these names,
-// if `data-about` is given only after one that names the id.
+// if `data-about` is given only after one that names the id. With `data-every="20"` it is stale every 20 seconds, too.
 
 const QUIET_MS = 250; // events that come together are one reading
 const APART_MS = 1500; // readings are no closer than this
@@ -75,6 +75,8 @@ export function follow(address, { say, refreshed }) {
     if (document.hidden) follow.hiding = setTimeout(close, HIDDEN_MS);
     else open();
   });
+  for (const every of new Set([...document.querySelectorAll("[data-every]")].map((part) => part.dataset.every)))
+    setInterval(() => document.hidden || mark((part) => part.dataset.every === every), every * 1000);
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
   open();
@@ -84,6 +86,10 @@ export function follow(address, { say, refreshed }) {
 export function replace(old, fresh) {
   if (!old || !fresh || old.innerHTML === fresh.innerHTML || isInUse(old)) return;
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  for (const fold of old.querySelectorAll("details[id]")) {
+    const again = fresh.querySelector(`[id="${fold.id}"]`);
+    if (again) again.open = fold.open;
+  }
   old.replaceWith(document.adoptNode(fresh));
   fresh.classList.add("changed");
   if (focused) document.getElementById(focused)?.focus();
@@ -97,7 +103,7 @@ function isInUse(part) {
 
 function concerns(part, told) {
   const about = part.dataset.about;
-  return !about || Object.values(told).includes(about);
+  return !about || Object.values(told).flat().includes(about);
 }
 
 function show(state) {

@@ -8,17 +8,14 @@ from uuid import UUID
 
 from aiohttp import web
 
-from services.jobs.audit.routes import routes as audit_routes
+from services.jobs.api import make_app
 from services.jobs.breakers.store import BreakerStore
 from services.jobs.dead_letters.models import NewLetter
 from services.jobs.dead_letters.store import LetterStore
-from services.jobs.health.store import HealthStore
-from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import Order, new_job
 from services.jobs.partitions import Partitions
-from services.jobs.parts import make_desk, make_ledger, make_recorder
+from services.jobs.parts import make_ledger, make_recorder
 from services.jobs.rescue.store import RescueStore
-from services.jobs.routes import routes as jobs_routes
 from services.jobs.settings import Settings as JobsSettings
 from services.jobs.store import in_ledger
 from services.scheduler.routes import new_api
@@ -31,8 +28,7 @@ from shared.db.outbox import Outbox
 from shared.db.pool import Pool
 from shared.ids import new_id
 from shared.messaging.topology import WORK
-from shared.web.identity import identity_middleware
-from shared.web.server import new_app, serving
+from shared.web.server import serving
 from tests.integration.jobs.recording import recorded
 
 SCHEDULE = Path(__file__).resolve().parents[4] / "deploy" / "schedule.toml"
@@ -140,11 +136,7 @@ class Work:
 
 def jobs_app(pool: Pool, settings: JobsSettings) -> web.Application:
     """The jobs api."""
-    assert settings.jobs_key is not None
-    app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
-    app.add_routes(audit_routes(pool))
-    app.add_routes(jobs_routes(make_desk(pool, settings), HealthDesk(pool, HealthStore())))
-    return app
+    return make_app(settings, pool, None)
 
 
 def scheduler_app(pool: Pool, *, key: str) -> web.Application:
