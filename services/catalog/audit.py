@@ -1,6 +1,7 @@
 """The audit log: who decided what. Written in the transaction of the decision, never changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,6 +37,22 @@ async def record(
     values: Mapping[str, Any] = detail
     await conn.execute(
         RECORD, new_id(), actor.account_id, actor.role.value, action, kind, str(object_id), values, actor.request_id
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done to one object, and what there is to say of it (as `detail` of `record`)."""
+
+    action: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def record_all(conn: Connection, actor: Actor, deeds: Sequence[Deed], *, kind: str, object_id: UUID) -> None:
+    """Append a line for each deed to one object, in one go."""
+    who, request_id = (actor.account_id, actor.role.value), actor.request_id
+    await conn.executemany(
+        RECORD, [(new_id(), *who, deed.action, kind, str(object_id), deed.detail, request_id) for deed in deeds]
     )
 
 

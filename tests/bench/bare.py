@@ -1,6 +1,6 @@
 """The bare library that the gateway is measured against: `python -m tests.bench.bare PORT FILE DATABASE_URL`.
 
-aiohttp with one middleware, asyncpg with the very statements of the catalog, and nothing else: no access table, no
+aiohttp with one middleware, asyncpg with the catalog's statements or plainer ones, and nothing else: no access table, no
 validation, no cache, no log line. FILE holds the bytes of answers by path.
 """
 
@@ -20,12 +20,17 @@ from aiohttp.typedefs import Handler
 
 from services.catalog import audit
 from services.catalog.inventory.store import OPEN
-from services.catalog.products.store import INSERT, SHOWN_BY_ID
+from services.catalog.products.store import SHOWN_BY_ID
 from shared.db.outbox import Outbox
 from shared.db.pool import open_pool
 from shared.ids import new_id
 
 POOL_SIZE = 16
+INSERT = """
+    INSERT INTO catalog.products
+        (id, vendor_id, sku, slug, title, description, price_minor, currency, category, attributes, status, submissions)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+"""
 
 
 @web.middleware

@@ -15,9 +15,11 @@ OPEN: Final = """
     WITH opened AS (
         INSERT INTO catalog.stock (product_id, on_hand) VALUES ($1, $2)
         RETURNING product_id, version, on_hand
+    ), moved AS (
+        INSERT INTO catalog.movements (product_id, version, kind, delta, on_hand, account_id)
+        SELECT product_id, version, 'receive', on_hand, on_hand, $3 FROM opened WHERE on_hand > 0
     )
-    INSERT INTO catalog.movements (product_id, version, kind, delta, on_hand, account_id)
-    SELECT product_id, version, 'receive', on_hand, on_hand, $3 FROM opened WHERE on_hand > 0
+    SELECT version FROM opened
 """
 
 _THRESHOLD: Final = "coalesce(s.threshold, v.low_stock_threshold, m.low_stock_threshold)"
@@ -119,9 +121,9 @@ LEVELS: Final = f"""
 """
 
 
-async def open_level(conn: Connection, product_id: UUID, *, on_hand: int, account_id: UUID | None) -> None:
-    """Write the level of a new product and, unless it is zero, its first movement."""
-    await conn.execute(OPEN, product_id, on_hand, account_id)
+async def open_level(conn: Connection, product_id: UUID, *, on_hand: int, account_id: UUID | None) -> int:
+    """Write the level of a new product and, unless it is zero, its first movement; the level's version."""
+    return int(await conn.fetchval(OPEN, product_id, on_hand, account_id))
 
 
 async def lock(conn: Connection, product_ids: Sequence[UUID]) -> list[Level]:

@@ -64,3 +64,8 @@ class VendorNotActive(Forbidden):
     """A suspended vendor submits nothing until it is reinstated."""
 
     code = "vendor_not_active"
+
+    @classmethod
+    def to_submit(cls) -> Self:
+        """It asks for approval."""
+        return cls("A suspended vendor cannot submit products.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -202,6 +203,7 @@ def slug_for(title: str, identifier: UUID) -> str:
     return f"{words}-{identifier.hex[-10:]}"
 
 
+@lru_cache(maxsize=1024)
 def submission_event_id(product_id: UUID, submission: int) -> UUID:
     """The id of the `product.submitted` event of the nth submission: a replayed request links the same jobs."""
     return derived_id(time_of(product_id), product_id, "product.submitted", submission)

@@ -24,10 +24,18 @@ from shared.contracts.base import Money
 from shared.db.pool import Connection
 
 INSERT: Final = """
-    -- A new product; its stock row is inventory's.
-    INSERT INTO catalog.products
-        (id, vendor_id, sku, slug, title, description, price_minor, currency, category, attributes, status, submissions)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    -- A new product; its stock row is inventory's. No row back if its vendor has to be active ($13) and is not. The
+    -- vendor stays as it is until the transaction ends.
+    WITH vendor AS (
+        SELECT id, slug, name, version, status FROM catalog.vendors WHERE id = $2 FOR SHARE
+    ), made AS (
+        INSERT INTO catalog.products (id, vendor_id, sku, slug, title, description, price_minor, currency, category,
+                                      attributes, status, submissions)
+        SELECT $1, v.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM vendor AS v WHERE v.status = 'active' OR NOT $13
+        RETURNING attributes, version, created_at, updated_at
+    )
+    SELECT v.id AS vendor_id, v.slug AS vendor_slug, v.name AS vendor_name, v.version AS vendor_version, made.*
+    FROM vendor AS v CROSS JOIN made
 """
 MOVE: Final = """
     -- Change the status if it is still one the action begins in; no row back if it is not.
@@ -181,6 +189,17 @@ class NewProduct:
 
 
 @dataclass(frozen=True, slots=True)
+class Inserted:
+    """What only the database could say of a new product."""
+
+    vendor: VendorOf
+    attributes: Mapping[str, JsonValue]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What to set; None leaves it as it is."""
 
@@ -232,10 +251,10 @@ class Touched:
         return self.status == Status.APPROVED
 
 
-async def insert(conn: Connection, new: NewProduct) -> None:
-    """Write a product. Raises `SkuTaken` and `UnknownCategory`."""
+async def insert(conn: Connection, new: NewProduct, *, needs_active: bool) -> Inserted | None:
+    """Write a product. None: its vendor is not active and has to be. Raises `SkuTaken` and `UnknownCategory`."""
     try:
-        await conn.execute(
+        row = await conn.fetchrow(
             INSERT,
             new.id,
             new.vendor_id,
@@ -249,6 +268,7 @@ async def insert(conn: Connection, new: NewProduct) -> None:
             dict(new.attributes),
             new.status.value,
             int(new.status is Status.PENDING),
+            needs_active,
         )
     except asyncpg.UniqueViolationError as exc:
         if exc.constraint_name != "products_sku":
@@ -256,6 +276,9 @@ async def insert(conn: Connection, new: NewProduct) -> None:
         raise SkuTaken.of(new.sku) from exc
     except asyncpg.ForeignKeyViolationError as exc:
         raise UnknownCategory.of(new.category) from exc
+    if row is None:
+        return None
+    return Inserted(_vendor(row), row["attributes"], row["version"], row["created_at"], row["updated_at"])
 
 
 async def move(
@@ -402,7 +425,7 @@ def _product(row: asyncpg.Record) -> Product:
         price=Money(amount_minor=row["price_minor"], currency=row["currency"]),
         category=row["category"],
         attributes=row["attributes"],
-        vendor=VendorOf(row["vendor_id"], row["vendor_slug"], row["vendor_name"], row["vendor_version"]),
+        vendor=_vendor(row),
         status=Status(row["status"]),
         reasons=tuple(row["reasons"]),
         submissions=row["submissions"],
@@ -416,6 +439,10 @@ def _product(row: asyncpg.Record) -> Product:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _vendor(row: asyncpg.Record) -> VendorOf:
+    return VendorOf(row["vendor_id"], row["vendor_slug"], row["vendor_name"], row["vendor_version"])
 
 
 def _proposal(value: Mapping[str, Any]) -> Proposal:

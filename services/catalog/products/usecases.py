@@ -18,6 +18,8 @@ from services.catalog.products.models import (
     CONTENT_OPEN,
     TRANSITIONS,
     Action,
+    Picture,
+    PictureStatus,
     Product,
     Status,
     slug_for,
@@ -94,51 +96,30 @@ class Products:
         async with transaction(self.pool) as conn:
             if (known := await made_before(conn, once)) is not None:
                 return Made(await _found(conn, known, vendor_id), is_new=False)
-            name = await _active_vendor(conn, vendor_id, needed=offer.submit)
-            new = _new_product(offer, vendor_id)
-            await store.insert(conn, new)
-            await inventory.open_level(conn, new.id, on_hand=offer.on_hand, account_id=actor.account_id)
-            await self._tell_of_new(conn, new, offer, vendor_name=name)
-            await audit.record(conn, actor, "product.created", kind="product", object_id=new.id, sku=new.sku)
-            if offer.submit:
-                await audit.record(conn, actor, AUDIT_ACTIONS[Action.SUBMIT], kind="product", object_id=new.id)
-            await keep(conn, once, new.id)
-            return Made(await _found(conn, new.id, vendor_id), is_new=True)
+            product, pictures = await _made(conn, actor, offer)
+            await self._tell_of_new(conn, product, pictures)
+            created = audit.Deed("product.created", {"sku": product.sku})
+            submitted = [audit.Deed(AUDIT_ACTIONS[Action.SUBMIT])] if offer.submit else []
+            await audit.record_all(conn, actor, [created, *submitted], kind="product", object_id=product.id)
+            await keep(conn, once, product.id)
+            return Made(product, is_new=True)
 
-    async def _tell_of_new(self, conn: Connection, new: NewProduct, offer: Offer, *, vendor_name: str) -> None:
+    async def _tell_of_new(self, conn: Connection, product: Product, pictures: Sequence[NewPicture]) -> None:
         """The events of a new product, and the picture rows that wait for an answer to theirs."""
-        submitted: list[Event] = []
-        if offer.submit:
-            submitted.append(
-                ProductSubmitted(
-                    vendor_id=new.vendor_id,
-                    product_id=new.id,
-                    version=1,
-                    sku=new.sku,
-                    title=new.title,
-                    vendor_name=vendor_name,
-                    price=new.price,
-                    pictures=len(offer.pictures),
-                    description_chars=len(new.description),
-                )
-            )
-        pictures = [
-            NewPicture(new_id(), new.id, position, given.alt, given.url)
-            for position, given in enumerate(offer.pictures)
-        ]
-        facts: list[Event] = [picture.added(new.vendor_id) for picture in pictures]
-        if offer.on_hand:
+        submitted: list[Event] = [_submitted(product)] if product.submissions else []
+        facts: list[Event] = [picture.added(product.vendor.id) for picture in pictures]
+        if product.on_hand:
             facts.append(
                 StockChanged(
-                    vendor_id=new.vendor_id,
-                    product_id=new.id,
-                    delta=offer.on_hand,
-                    on_hand=offer.on_hand,
-                    version=1,
+                    vendor_id=product.vendor.id,
+                    product_id=product.id,
+                    delta=product.on_hand,
+                    on_hand=product.on_hand,
+                    version=product.stock_version,
                     cause=MovementKind.RECEIVE.value,
                 )
             )
-        first_id = submission_event_id(new.id, 1) if submitted else None
+        first_id = submission_event_id(product.id, product.submissions) if submitted else None
         ids = await self.outbox.add(conn, *submitted, *facts, identifier=first_id)
         if pictures:
             await images.insert(conn, pictures, ids[len(submitted) : len(submitted) + len(pictures)])
@@ -172,22 +153,11 @@ class Products:
         """Ask for approval. Raises `ProductNotFound`, `WrongStatus`, `VendorNotActive`."""
         vendor_id = _vendor_of(actor)
         async with transaction(self.pool) as conn:
-            name = await _active_vendor(conn, vendor_id, needed=True)
+            if not (await store.vendor_status(conn, vendor_id))[1]:
+                raise VendorNotActive.to_submit()
             product = await moved(conn, actor, product_id, Action.SUBMIT, vendor_id=vendor_id)
-            submitted = ProductSubmitted(
-                vendor_id=vendor_id,
-                product_id=product.id,
-                version=product.version,
-                sku=product.sku,
-                title=product.title,
-                vendor_name=name,
-                price=product.price,
-                round=product.submissions,
-                pictures=len(product.pictures),
-                description_chars=len(product.description),
-            )
             event_id = submission_event_id(product.id, product.submissions)
-            await self.outbox.add(conn, submitted, product.changed(), identifier=event_id)
+            await self.outbox.add(conn, _submitted(product), product.changed(), identifier=event_id)
             return product
 
     async def withdraw(self, actor: Actor, product_id: UUID) -> Product:
@@ -310,12 +280,59 @@ async def _why_unchanged(
     return ContentClosed(f"The product is {product.status}: this can be changed in a draft or after a rejection.")
 
 
-async def _active_vendor(conn: Connection, vendor_id: UUID, *, needed: bool) -> str:
-    """The vendor's name. Raises `VendorNotActive` if it has to be active and is not."""
-    name, is_active = await store.vendor_status(conn, vendor_id)
-    if needed and not is_active:
-        raise VendorNotActive("A suspended vendor cannot submit products.")
-    return name
+async def _made(conn: Connection, actor: Actor, offer: Offer) -> tuple[Product, list[NewPicture]]:
+    """Write a new product and its level; the product as reading it back would show it, and its pictures to be written.
+
+    Raises `SkuTaken`, `UnknownCategory`, `VendorNotActive`.
+    """
+    new = _new_product(offer, _vendor_of(actor))
+    inserted = await store.insert(conn, new, needs_active=offer.submit)
+    if inserted is None:
+        raise VendorNotActive.to_submit()
+    stock_version = await inventory.open_level(conn, new.id, on_hand=offer.on_hand, account_id=actor.account_id)
+    pictures = [
+        NewPicture(new_id(), new.id, position, given.alt, given.url) for position, given in enumerate(offer.pictures)
+    ]
+    shown = tuple(Picture(each.id, PictureStatus.PENDING, each.alt, None, (), None) for each in pictures)
+    product = Product(
+        id=new.id,
+        sku=new.sku,
+        slug=new.slug,
+        title=new.title,
+        description=new.description,
+        price=new.price,
+        category=new.category,
+        attributes=inserted.attributes,
+        vendor=inserted.vendor,
+        status=new.status,
+        reasons=(),
+        submissions=int(offer.submit),
+        version=inserted.version,
+        on_hand=offer.on_hand,
+        stock_version=stock_version,
+        pictures=shown,
+        proposed_pictures=shown,
+        proposed=None,
+        created_at=inserted.created_at,
+        updated_at=inserted.updated_at,
+    )
+    return product, pictures
+
+
+def _submitted(product: Product) -> ProductSubmitted:
+    """The event by which admins are asked."""
+    return ProductSubmitted(
+        vendor_id=product.vendor.id,
+        product_id=product.id,
+        version=product.version,
+        sku=product.sku,
+        title=product.title,
+        vendor_name=product.vendor.name,
+        price=product.price,
+        round=product.submissions,
+        pictures=len(product.pictures),
+        description_chars=len(product.description),
+    )
 
 
 def _vendor_of(actor: Actor) -> UUID:
