@@ -27,6 +27,7 @@ from shared.messaging.broker import BROKER_ERRORS, Link
 from shared.messaging.declare import declare_on
 from shared.messaging.reader import Received, parse_event
 from shared.messaging.topology import Topology
+from shared.messaging.wire import take_deliveries
 
 log = get_logger(__name__)
 
@@ -151,7 +152,8 @@ class EventStream:
             underlay.on_consumer_cancel_callbacks.add(lambda _: session.end())
             await declare_on(channel, self._topology)
             await underlay.basic_qos(prefetch_count=PREFETCH)
-            await underlay.basic_consume(self.queue, session.deliver, arguments={OFFSET: offset})
+            take_deliveries(underlay, session.deliver)
+            await underlay.basic_consume(self.queue, _unused, arguments={OFFSET: offset})
             self._is_reading = not session.ended.is_set()
             log.info("stream_reading", queue=self.queue, offset=offset)
             await session.ended.wait()
@@ -270,7 +272,7 @@ class _Session:
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
-    async def deliver(self, message: DeliveredMessage) -> None:
+    def deliver(self, message: DeliveredMessage) -> None:
         if self.ended.is_set():
             return
         assert message.delivery_tag is not None
@@ -282,6 +284,10 @@ class _Session:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("epoch_not_kept", error=repr(error))
+
+
+async def _unused(_: DeliveredMessage) -> None:
+    """What aiormq wants for a callback: deliveries are taken before they come to it."""
 
 
 def _offset_of(message: DeliveredMessage) -> int:
