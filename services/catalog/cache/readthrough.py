@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol
 
 from services.catalog.cache.backend import BoundedCache, MonotonicClock
@@ -38,8 +37,10 @@ AreCurrent = Callable[[Rows], Awaitable[bool]]
 
 @dataclass(slots=True)
 class _Flight:
+    """One loading, by whoever asked first; `landed` has its outcome for those that came later."""
+
     fill: Fill
-    task: "asyncio.Task[Answer | None]"
+    landed: "asyncio.Future[Answer | None]"
 
 
 class ReadThrough:
@@ -108,13 +109,29 @@ class ReadThrough:
         if not is_live:
             # Nobody tells of changes: who asks after one must not get what was read before it.
             return await self._fill(key, load, self._floors.begin(self._clock()))
-        flight = self._flights.get(key)
-        if flight is None or flight.fill.seen != self._floors.seen:
-            fill = self._floors.begin(self._clock())
-            flight = _Flight(fill, asyncio.ensure_future(self._fill(key, load, fill)))
-            self._flights[key] = flight
-            flight.task.add_done_callback(partial(self._landed, key, flight))
-        return await asyncio.shield(flight.task)
+        while (flight := self._flights.get(key)) is not None and flight.fill.seen == self._floors.seen:
+            await asyncio.wait([flight.landed])  # which does not end with whoever waits
+            if not flight.landed.cancelled():
+                return flight.landed.result()
+        return await self._fly(key, load)
+
+    async def _fly(self, key: str, load: Load) -> Answer | None:
+        """Load for all that ask meanwhile. Is this one given up, the next of them begins anew."""
+        flight = _Flight(self._floors.begin(self._clock()), asyncio.get_running_loop().create_future())
+        self._flights[key] = flight
+        try:
+            answer = await self._fill(key, load, flight.fill)
+        except Exception as exc:
+            flight.landed.set_exception(exc)
+            flight.landed.exception()  # it is raised here, and perhaps nobody else waits
+            raise
+        else:
+            flight.landed.set_result(answer)
+            return answer
+        finally:
+            flight.landed.cancel()  # no effect on one that has landed
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
     def drop_row(self, row: Row, version: int | None) -> None:
         """Forget what shows an older version of a row."""
@@ -159,11 +176,6 @@ class ReadThrough:
                 self._absences.drop(key)
                 self._entries.keep(key, Entry(answer, loaded.rows, now + seconds, answer.size_bytes))
         return loaded.answer
-
-    def _landed(self, key: str, flight: _Flight, _: object) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        _heard(flight.task)
 
 
 async def _within(seconds: float, reading: Coroutine[Any, Any, Answer | None]) -> Answer | None:
