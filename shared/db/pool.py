@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Final, TypeAlias
 
 import asyncpg
@@ -38,13 +39,14 @@ DATABASE_GONE: Final = (
 
 
 async def _prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(
-            kind,
-            schema="pg_catalog",
-            encoder=lambda value: to_json(value).decode(),
-            decoder=orjson.loads,
-        )
+    async with asyncio.timeout(CONNECT_SECONDS):
+        for kind in ("json", "jsonb"):
+            await connection.set_type_codec(
+                kind,
+                schema="pg_catalog",
+                encoder=lambda value: to_json(value).decode(),
+                decoder=orjson.loads,
+            )
 
 
 async def _leave_as_is(_: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -90,21 +92,45 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield acquired
 
 
-@asynccontextmanager
-async def connection(pool: Pool) -> AsyncIterator[Connection]:
+class connection:  # noqa: N801 - used as the function it could be; a generator would cost each statement more
     """A connection of the pool, for single statements. Raises `Unavailable` when the database is away.
 
     It is `DependencyDown` only where no connection could be had: one that is lost later, or a statement over its time,
     may be the doing of whoever uses it.
     """
-    error: type[Unavailable] = DependencyDown
-    try:
-        async with pool.acquire(timeout=CONNECT_SECONDS) as acquired:
-            error = Unavailable
-            yield acquired
-    except DATABASE_GONE as exc:
-        log.warning("database_unavailable", error=repr(exc))
-        if error is Unavailable and isinstance(exc, TimeoutError):
-            # What made this link silent made the others so: without this each would cost a statement its whole time.
-            await pool.expire_connections()
-        raise error("The database did not answer.", retry_after_seconds=1) from exc
+
+    __slots__ = ("_held", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        try:
+            self._held = await _acquire(self._pool)
+        except DATABASE_GONE as exc:
+            raise _away(DependencyDown, exc) from exc
+        return self._held
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        try:
+            await self._pool.release(self._held)
+        except DATABASE_GONE as exc:
+            error = exc
+        if isinstance(error, DATABASE_GONE):
+            if isinstance(error, TimeoutError):
+                # What made this link silent made the others so: without this each costs a statement its whole time.
+                await self._pool.expire_connections()
+            raise _away(Unavailable, error) from error
+
+
+async def _acquire(pool: Pool) -> PoolConnectionProxy:
+    """One connection, in a limited time. Making one has its own limit: the clock is only watched where all are used."""
+    is_one_free = not pool._queue.empty()  # type: ignore[attr-defined] # what asks in public looks at each of them
+    return await pool.acquire(timeout=None if is_one_free else CONNECT_SECONDS)
+
+
+def _away(kind: type[Unavailable], error: BaseException) -> Unavailable:
+    log.warning("database_unavailable", error=repr(error))
+    return kind("The database did not answer.", retry_after_seconds=1)

@@ -1,7 +1,6 @@
 """What a caller hears when the database is lost under it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
 from typing import Any, cast
 
 import asyncpg
@@ -14,15 +13,19 @@ from shared.errors import Unavailable
 class AnyPool:
     """A pool whose connections are objects that nobody uses."""
 
-    @asynccontextmanager
-    async def acquire(self, *, timeout: float) -> AsyncIterator[object]:
-        yield object()
+    def __init__(self) -> None:
+        self._queue: asyncio.LifoQueue[object] = asyncio.LifoQueue()
+        self.held = 0
+
+    async def acquire(self, *, timeout: float | None) -> object:
+        self.held += 1
+        return object()
+
+    async def release(self, _: object) -> None:
+        self.held -= 1
 
     async def expire_connections(self) -> None:
         """There are none."""
-
-
-POOL = cast(Pool, AnyPool())
 
 
 @pytest.mark.parametrize(
@@ -40,9 +43,11 @@ POOL = cast(Pool, AnyPool())
     ids=lambda lost: type(lost).__name__,
 )
 async def test_a_lost_database_is_unavailable_and_worth_another_try(lost: Exception) -> None:
+    pool = AnyPool()
     with pytest.raises(Unavailable) as told:
-        async with connection(POOL):
+        async with connection(cast(Pool, pool)):
             raise lost
+    assert pool.held == 0
     assert told.value.retryable
     assert told.value.__cause__ is lost
 
@@ -51,6 +56,8 @@ async def test_a_lost_database_is_unavailable_and_worth_another_try(lost: Except
     "wrong", [asyncpg.UniqueViolationError("twice"), asyncpg.UndefinedTableError("none"), KeyError("x")]
 )
 async def test_any_other_error_stays_what_it_is(wrong: Any) -> None:
+    pool = AnyPool()
     with pytest.raises(type(wrong)):
-        async with connection(POOL):
+        async with connection(cast(Pool, pool)):
             raise wrong
+    assert pool.held == 0
