@@ -2,11 +2,12 @@
 
 import re
 import time
+from functools import lru_cache
 from typing import Final
 
 from aiohttp import web
 from prometheus_client import Histogram
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from shared import tracing
 from shared.ids import new_id
@@ -46,32 +47,36 @@ async def request_middleware(request: web.Request, handler: Handler) -> web.Stre
     route = "unknown" if resource is None else resource.canonical
     started, parent = time.perf_counter(), request.headers.get(tracing.HEADER)
     redirect: web.HTTPException | None = None
-    with (
-        bound_contextvars(request_id=request_id),
-        tracing.span(f"{request.method} {route}", parent=parent, kind=tracing.Kind.SERVER) as span,
-    ):
-        try:
-            response = await handler(request)
-        except web.HTTPException as exc:  # aiohttp wants redirects raised: an answer like another
-            response = redirect = exc
-        seconds = time.perf_counter() - started
-        if not response.prepared:
-            response.headers[REQUEST_ID_HEADER] = request_id
-            response.headers.update(tracing.answer_headers())
-        if response.content_type != LIVE_FEED:
-            SECONDS.labels(request.method, route, response.status).observe(seconds)
-        _note(span, request, route, response.status)
-        log.info(
-            "request",
-            method=request.method,
-            path=request.path,
-            route=route,
-            status=response.status,
-            ms=round(seconds * 1000, 1),
-        )
+    bound = bind_contextvars(request_id=request_id)  # not `bound_contextvars`, which copies the whole context
+    try:
+        with tracing.span(f"{request.method} {route}", parent=parent, kind=tracing.Kind.SERVER) as span:
+            try:
+                response = await handler(request)
+            except web.HTTPException as exc:  # aiohttp wants redirects raised: an answer like another
+                response = redirect = exc
+            seconds = time.perf_counter() - started
+            if not response.prepared:
+                response.headers[REQUEST_ID_HEADER] = request_id
+                response.headers.update(tracing.answer_headers())
+            if response.content_type != LIVE_FEED:
+                _seconds_of(request.method, route, response.status).observe(seconds)
+            _note(span, request, route, response.status)
+            _tell(request, route, response.status, seconds)
+    finally:
+        reset_contextvars(**bound)
     if redirect is not None:
         raise redirect
     return response
+
+
+@lru_cache(maxsize=4096)
+def _seconds_of(method: str, route: str, status: int) -> Histogram:
+    return SECONDS.labels(method, route, status)
+
+
+def _tell(request: web.Request, route: str, status: int, seconds: float) -> None:
+    ms = round(seconds * 1000, 1)
+    log.info("request", method=request.method, path=request.path, route=route, status=status, ms=ms)
 
 
 def _note(span: tracing.Span, request: web.Request, route: str, status: int) -> None:
