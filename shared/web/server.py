@@ -1,8 +1,10 @@
 """Serving an application so that even what aiohttp answers by itself is a problem document."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -25,6 +27,9 @@ SERVER_NAME: Final = "souk"
 LIMITS: Final = ReceiveLimits()
 BACKLOG: Final = 1024
 """Connections the kernel keeps for us until we take them."""
+
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?")
+"""`uri-host [":" port]` of RFC 3986; it may be empty."""
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Shortcut = Callable[[web.BaseRequest], web.Response | None]
@@ -155,9 +160,20 @@ class _ProblemServer(web.Server):
         return _ProblemHandler(self, receiving=self._receiving, loop=self._loop, **self._kwargs)
 
 
-def _shortened(handle: Handle, shortcut: Shortcut) -> Handle:
+@lru_cache(maxsize=256)
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None
+
+
+def _guarded(handle: Handle, shortcut: Shortcut | None) -> Handle:
+    """Refuse a `Host` that is none (RFC 9112, section 3.2), for links are made of it; then try the short way."""
+
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        response = shortcut(request)
+        host = request.headers.get("Host")
+        if host is not None and not _is_host(host):
+            told = {"Server": SERVER_NAME}
+            return problem(400, "The Host header names no host.", code="bad_host", request_id=None, headers=told)
+        response = None if shortcut is None else shortcut(request)
         return await handle(request) if response is None else response
 
     return handler
@@ -170,9 +186,8 @@ class _Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        shortcut = self.app.get(SHORTCUT)
         return _ProblemServer(
-            server.request_handler if shortcut is None else _shortened(server.request_handler, shortcut),
+            _guarded(server.request_handler, self.app.get(SHORTCUT)),
             receiving=self._receiving,
             request_factory=server.request_factory,
             loop=asyncio.get_running_loop(),

@@ -1,7 +1,7 @@
 """The bare library that the gateway is measured against: `python -m tests.bench.bare PORT FILE DATABASE_URL`.
 
-aiohttp with one middleware, asyncpg with the catalog's statements or plainer ones, and nothing else: no access table, no
-validation, no cache, no log line. FILE holds the bytes of answers by path.
+aiohttp with one middleware, asyncpg with the catalog's statements or plainer ones, and nothing else: no access table,
+no validation, no cache, no log line. FILE holds the bytes of answers by path.
 """
 
 import asyncio

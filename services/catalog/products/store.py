@@ -32,7 +32,7 @@ INSERT: Final = """
         INSERT INTO catalog.products (id, vendor_id, sku, slug, title, description, price_minor, currency, category,
                                       attributes, status, submissions)
         SELECT $1, v.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM vendor AS v WHERE v.status = 'active' OR NOT $13
-        RETURNING attributes, version, created_at, updated_at
+        RETURNING attributes, submitted_at, version, created_at, updated_at
     )
     SELECT v.id AS vendor_id, v.slug AS vendor_slug, v.name AS vendor_name, v.version AS vendor_version, made.*
     FROM vendor AS v CROSS JOIN made
@@ -194,6 +194,7 @@ class Inserted:
 
     vendor: VendorOf
     attributes: Mapping[str, JsonValue]
+    submitted_at: datetime
     version: int
     created_at: datetime
     updated_at: datetime
@@ -278,7 +279,14 @@ async def insert(conn: Connection, new: NewProduct, *, needs_active: bool) -> In
         raise UnknownCategory.of(new.category) from exc
     if row is None:
         return None
-    return Inserted(_vendor(row), row["attributes"], row["version"], row["created_at"], row["updated_at"])
+    return Inserted(
+        vendor=_vendor(row),
+        attributes=row["attributes"],
+        submitted_at=row["submitted_at"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 async def move(

@@ -111,6 +111,65 @@ HEADS: Mapping[str, bytes] = {
         b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"2\r\n{}\r\n0\r\n\r\n"
     ),
+    "the same length twice": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}"
+    ),
+    "a length in hex": b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 0x2\r\n\r\n{}",
+    "a length of no digits": b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: \xd9\xa2\r\n\r\n{}",
+    "an empty length": b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: \r\n\r\n{}",
+    "chunks behind a control character": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    ),
+    "chunks behind a space": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\nContent-Length: 3\r\n\r\n{}\n"
+    ),
+    "chunks behind a tab, and a length": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\tchunked\r\nContent-Length: 3\r\n\r\n"
+        b"2\r\n{}\r\n0\r\n\r\n"
+    ),
+    "chunks in HTTP 1.0": (b"POST /api/auth/login HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+    "chunks by a like-named header": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nTransfer_Encoding: chunked\r\nContent-Length: 2\r\n"
+        b"Content-Type: application/json\r\n\r\n{}"
+    ),
+    "no Host": b"GET /api/products HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET /api/products HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    "a Host of nonsense": b"GET /api/products HTTP/1.1\r\nHost: a b/@\r\n\r\n",
+    "bytes as Host": b"GET /api/products HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+    "a Host with half a bracket": b"GET /api/products HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    "a Host with a path": b"GET / HTTP/1.1\r\nHost: example.com/login\r\nAccept: text/html\r\n\r\n",
+    "a Host with a port of letters": b"GET /api/products HTTP/1.1\r\nHost: x:http\r\n\r\n",
+    "an address with a port beyond all": b"GET http://x:99999999/api/products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an authority": b"GET x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an asterisk": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "OPTIONS of everything": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two slashes": b"GET //x/api/products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "backslashes": b"GET \\api\\products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "TRACE": b"TRACE /api/products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "CONNECT to a path": b"CONNECT /api/products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "CONNECT to nonsense": b"CONNECT ::: HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method in small letters": b"get /api/products HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a version in small letters": b"GET /api/products http/1.1\r\nHost: x\r\n\r\n",
+    "tabs in the first line": b"GET\t/api/products\tHTTP/1.1\r\nHost: x\r\n\r\n",
+    "lines without CR": b"GET /api/products HTTP/1.1\nHost: x\n\n",
+    "empty lines without end": b"\r\n" * 50_000,
+    "an overlong slash": b"GET /api/products/%c0%af..%c0%af HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an escape of another kind": b"GET /api/products/%u0041 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a header within an escape": b"GET /vendor%0d%0aSet-Cookie:a HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n",
+    "a cursor of bytes": b"GET /api/products?cursor=%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",
+    "hundreds of parameters": (
+        b"GET /api/products?" + b"&".join(b"a%d=1" % number for number in range(800)) + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    ),
+    "thousands of cookies": b"GET /api/me HTTP/1.1\r\nHost: x\r\nCookie: " + b"a=b; " * 1500 + b"\r\n\r\n",
+    "nonsense as a cookie": b'GET /api/me HTTP/1.1\r\nHost: x\r\nCookie: =;;;"\\;souk_session="\\377\r\n\r\n',
+    "nonsense as range": b"GET /media/x HTTP/1.1\r\nHost: x\r\nRange: cows=1-2\r\n\r\n",
+    "nonsense as a date": b"GET /media/x HTTP/1.1\r\nHost: x\r\nIf-Modified-Since: \xff\r\n\r\n",
+    "nonsense as addresses": b"GET /api/nothing HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \xff,::::,\r\n\r\n",
+    "an upgrade of a POST": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+        b"Content-Length: 2\r\n\r\n{}"
+    ),
+    "rubbish behind a request": b"GET /api/nothing HTTP/1.1\r\nHost: x\r\n\r\n\x00\xff\xfe rubbish\r\n\r\n",
     "half a head": b"GET /api/products HTTP/1.1\r\nHo",
     "half a first line": b"GET /api/pro",
 }
@@ -198,6 +257,38 @@ async def test_nothing_malformed_is_a_5xx_or_a_hang(gateway: Gateway, vendor: Cl
     assert {name: statuses for name, statuses in said.items() if any(status < 400 for status in statuses)} == {}
     async with vendor.get("/api/me") as answer:
         assert answer.status == 200, "and it still answers"
+
+
+SENSIBLE: Mapping[str, tuple[bytes, list[int]]] = {
+    "an absolute address": (b"GET http://x/api/products HTTP/1.1\r\nHost: x\r\n\r\n", [200]),
+    "an offer to speak HTTP 2": (
+        b"GET /api/products HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", [200]
+    ),
+    "an offer of a WebSocket": (
+        b"GET /api/products HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n", [200]
+    ),
+    "an empty line before": (b"\r\n\r\nGET /api/products HTTP/1.1\r\nHost: x\r\n\r\n", [200]),
+    "a Host with a port": (b"GET /api/products HTTP/1.1\r\nHost: shop.example.com:8080\r\n\r\n", [200]),
+    "a Host by number": (b"GET /api/products HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n", [200]),
+    "no Host in HTTP 1.0": (b"GET /api/products HTTP/1.0\r\n\r\n", [200]),
+    "a body that nobody reads": (b"GET /api/products HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", [200]),
+    "nonsense that may be ignored": (
+        b"GET /api/products HTTP/1.1\r\nHost: x\r\nIf-None-Match: \xff\r\nAccept-Encoding: gzip;q=\xff\r\n"
+        b"Accept: ;;;q=1\r\ntraceparent: \xff-00\r\nX-Request-Id: \xff\r\n\r\n", [200]
+    ),
+    "a body that waits to be asked for": (
+        b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2\r\n\r\n", [100, 408]
+    ),
+}  # fmt: skip
+"""Odd, and allowed: answered as if it were not there, or as the standard says."""
+
+
+async def test_what_is_odd_but_allowed_is_answered(gateway: Gateway) -> None:
+    raw = Raw(gateway)
+    said = await asyncio.gather(*(raw.say(data) for data, _ in SENSIBLE.values()))
+    assert dict(zip(SENSIBLE, said, strict=True)) == {name: statuses for name, (_, statuses) in SENSIBLE.items()}
 
 
 def _chunked(raw: Raw, body: bytes) -> bytes:

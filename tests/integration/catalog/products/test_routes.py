@@ -16,11 +16,16 @@ PRODUCTS = "/api/vendor/products"
 
 
 async def test_a_product_and_what_follows_from_it_commit_together(vendor: Client, pool: Pool) -> None:
-    given = offer(images=[{"url": "https://example.com/a.jpg", "alt": "Front"}, {"url": "https://example.com/b.jpg"}])
+    given = offer(
+        images=[{"url": "https://example.com/a.jpg", "alt": "Front"}, {"url": "https://example.com/b.jpg"}],
+        attributes={"wood": "oak", "seats": 1, "load_kg": 1.2e2, "is_oiled": True},
+    )
     async with vendor.post(PRODUCTS, json=given) as answer:
-        product = await answer.json()
+        product, etag = await answer.json(), answer.headers["ETag"]
         assert answer.status == 201
         assert answer.headers["Location"] == f"{PRODUCTS}/{product['id']}"
+    async with vendor.get(f"{PRODUCTS}/{product['id']}") as answer:
+        assert (await answer.json(), answer.headers["ETag"]) == (product, etag), "what was written is what is read"
     assert (product["status"], product["on_hand"], product["version"]) == ("pending", 10, 1)
     assert [image["status"] for image in product["images"]] == ["pending", "pending"]
     assert await outbox_kinds(pool) == ["product.submitted", "image.added", "image.added", "stock.changed"]
