@@ -13,7 +13,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from services.reporting.charts import drawing_of
-from services.reporting.document import Cell, Document, Table
+from services.reporting.document import NOTHING, Cell, Document, Table, day_read
 
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """A text that begins like this may be run as a formula by a spreadsheet
@@ -125,7 +125,6 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters["shown"] = _shown
-        environment.tests["numeric"] = lambda cell: isinstance(cell, int | Decimal)
         self._template = environment.get_template("report.html.jinja")
 
     def html_of(self, document: Document, *, figures_at: str) -> bytes:
@@ -134,5 +133,13 @@ class Pages:
         return self._template.render(document=document, drawings=drawings, figures_at=figures_at).encode()
 
 
-def _shown(cell: Cell) -> str:
-    return f"{cell:,}" if isinstance(cell, int | Decimal) else str(cell)
+def _shown(cell: Cell | None) -> str:
+    match cell:
+        case None:
+            return NOTHING
+        case date():
+            return day_read(cell)
+        case int() | Decimal():
+            return f"{cell:,}"
+        case str():
+            return cell

@@ -17,6 +17,7 @@ from shared.contracts.jobs import ProcessImage, SendEmail, SendNotification
 from shared.ids import time_of
 from tests.faults.stand import Stand
 from tests.faults.workload import Book, Offered
+from tests.sales import sales_disagreements
 from tests.stock import disagreements
 
 Key = tuple[str, str, str]
@@ -142,6 +143,7 @@ class _Judge:
         await self._effects(jobs)
         await self._told(jobs)
         await self._stock()
+        self._found.lost += [f"sales: {each}" for each in await sales_disagreements(self._conn)]
         await self._statistics()
         return self._found
 

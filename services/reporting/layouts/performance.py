@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from services.reporting.document import Chart, KeyFigure, Series, Table, share
-from services.reporting.layouts.sales import amounts_in, currencies_of, net_by_day, sales_key_figures
+from services.reporting.document import NOTHING, Chart, KeyFigure, Series, Table, counted, lasting, share
+from services.reporting.layouts.sales import amounts_in, by_day, cancelled_notes, currencies_of, sales_key_figures
 from services.reporting.models import TREND_DAYS, Decisions, VendorPerformance
 
 MOST_BARS = 12
@@ -17,14 +17,19 @@ def performance_key_figures(figures: VendorPerformance) -> list[KeyFigure]:
         *sales_key_figures(figures.sales),
         KeyFigure("Approved", share(decisions.approved, decided), f"{decisions.approved:,} of {decided:,} decided"),
         KeyFigure("Time to a decision", _lasting(decisions.median_seconds), "the median"),
-        KeyFigure("Stock-outs", f"{figures.stock_outs:,}", f"{figures.low_stock_days:,} days with low stock"),
+        KeyFigure(
+            "Cancelled",
+            share(figures.sales.cancelled_orders, figures.sales.orders),
+            f"{figures.sales.cancelled_orders:,} of {counted(figures.sales.orders, 'order')}",
+        ),
+        KeyFigure("Stock-outs", f"{figures.stock_outs:,}", f"{counted(figures.low_stock_days, 'day')} with low stock"),
     ]
 
 
 def performance_charts(figures: VendorPerformance) -> list[Chart]:
     """The trend, the decisions, and of the whole marketplace its vendors."""
     currencies = sorted({currency for day in figures.trend for currency in currencies_of(day)})
-    charts = net_by_day(figures.trend, currencies)
+    charts = by_day(figures.trend, currencies, title=f"Sales of the last {TREND_DAYS} days")
     charts.append(_decisions(figures.decisions))
     if figures.vendors:
         most = figures.vendors[:MOST_BARS]
@@ -35,6 +40,7 @@ def performance_charts(figures: VendorPerformance) -> list[Chart]:
                 kind="bars",
                 labels=tuple(vendor.name or str(vendor.vendor_id) for vendor in most),
                 series=(Series("Orders", tuple(Decimal(vendor.orders) for vendor in most)),),
+                axis="Vendor",
             )
         )
     return charts
@@ -52,6 +58,20 @@ def performance_tables(figures: VendorPerformance) -> list[Table]:
         ),
     )
     return [_vendors(figures), trend] if figures.vendors else [trend]
+
+
+def performance_notes(figures: VendorPerformance) -> list[str]:
+    """What to do."""
+    notes = cancelled_notes(figures.sales)
+    if figures.stock_outs:
+        notes.append(f"The last piece of a product was sold {counted(figures.stock_outs, 'time')}: order earlier.")
+    if figures.low_stock_days:
+        notes.append(f"On {counted(figures.low_stock_days, 'day')} a product was low.")
+    if figures.decisions.rejected:
+        notes.append(
+            f"{counted(figures.decisions.rejected, 'product')} rejected: the reasons are in catalogue quality."
+        )
+    return notes
 
 
 def _vendors(figures: VendorPerformance) -> Table:
@@ -98,16 +118,9 @@ def _decisions(decisions: Decisions) -> Chart:
         kind="bars",
         labels=tuple(name for name, _ in counts),
         series=(Series("Products", tuple(Decimal(count) for _, count in counts)),),
+        axis="Step",
     )
 
 
 def _lasting(seconds: int | None) -> str:
-    match seconds:
-        case None:
-            return "-"
-        case seconds if seconds < 3600:
-            return f"{round(seconds / 60)} min"
-        case seconds if seconds < 2 * 86400:
-            return f"{seconds / 3600:.1f} h"
-        case _:
-            return f"{seconds / 86400:.1f} days"
+    return NOTHING if seconds is None else lasting(1000 * seconds)

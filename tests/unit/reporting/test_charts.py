@@ -47,6 +47,28 @@ def test_columns_stay_inside_and_apart(count: int) -> None:
     assert len({label.text for label in drawing.labels if label.anchor == "middle"}) <= MAX_LABELS
 
 
+@pytest.mark.parametrize(("highest", "last"), [("1", 1), ("2", 2), ("3", 3), ("7", 8)])
+def test_what_is_counted_has_whole_ticks(highest: str, last: int) -> None:
+    ticks = ticks_for(Decimal(highest), is_whole=True)
+    assert ticks[-1] == last
+    assert all(tick == int(tick) for tick in ticks)
+
+
+def test_a_line_is_broken_where_nothing_is_known() -> None:
+    values = (Decimal(100), Decimal(50), None, Decimal(100), Decimal(100))
+    chart = Chart("Health", "", "line", tuple("abcde"), (Series("Mean", values),), top=Decimal(100))
+    drawing = drawing_of(chart)
+    assert [len(run.points) for run in drawing.runs] == [2, 2]
+    assert [dot.says for dot in drawing.dots] == ["a: 100", "b: 50", "d: 100", "e: 100"]
+    (_, top), (_, half) = drawing.runs[0].points
+    assert half - top == pytest.approx((COLUMNS_HEIGHT - BOTTOM - top) / 2)
+
+
+def test_a_single_column_is_no_wall() -> None:
+    [mark] = drawing_of(make_chart(sold=[5])).marks
+    assert mark.width < WIDTH / 4
+
+
 def test_series_are_stacked_to_their_sum() -> None:
     drawing = drawing_of(make_chart(kept=[30], cancelled=[10]))
     lower, upper = drawing.marks

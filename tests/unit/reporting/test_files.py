@@ -3,24 +3,31 @@
 import csv
 import io
 import zipfile
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from xml.etree import ElementTree
 
 import pytest
 
-from services.reporting.document import decimal_of
+from services.reporting.document import days_read, decimal_of, lasting
 from services.reporting.files import Pages, csv_of, xlsx_of
 from services.reporting.layout import document_of
 from services.reporting.models import (
     Activity,
+    CacheUse,
     DailyMetrics,
     DailySales,
     DayMetrics,
     DaySales,
     FailedJobs,
+    FailureCause,
+    HealthScore,
+    JobWork,
+    Lasting,
     Sales,
+    Slot,
     TopProduct,
+    Work,
 )
 from shared.contracts.base import Money
 from tests.unit.reporting.factories import make_report
@@ -90,8 +97,8 @@ def test_amounts_have_their_currencys_decimals(minor: int, currency: str, shown:
 def test_the_page_shows_the_figures_and_escapes_texts() -> None:
     document = document_of(make_report(make_sales("<script>alert(1)</script>")))
     page = Pages().html_of(document, figures_at="2026-03-03 12:00 UTC").decode()
-    assert "1,224.56 EUR, 900 JPY" in page
-    assert "2026-03-01 to 2026-03-02" in page
+    assert "<span>1,224.56 <small>EUR</small></span><span>900 <small>JPY</small></span>" in page
+    assert "1 \N{EN DASH} 2 March 2026" in page
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
@@ -115,6 +122,107 @@ def test_daily_metrics_in_both_forms() -> None:
     page = Pages().html_of(document_of(make_report(figures)), figures_at="now").decode()
     assert "Daily metrics" in page
     assert "send-email" in page
+
+
+def make_metrics() -> DailyMetrics:
+    """A day on which something was slow and something failed."""
+    begun = datetime(2026, 3, 1, tzinfo=UTC)
+    health = HealthScore(mean=90, lowest=40)
+    return DailyMetrics(
+        sales=Sales(),
+        activity=Activity(jobs_failed=2),
+        days=(DayMetrics(day=date(2026, 3, 1), sales=Sales(), activity=Activity(jobs_failed=2)),),
+        failed_jobs=(FailedJobs(job_type="send-email", count=2),),
+        products=(("approved", 48), ("pending", 2)),
+        work=Work(
+            mails_sent=1200,
+            mails_failed=2,
+            jobs=(
+                JobWork(
+                    job_type="send-email",
+                    completed=1200,
+                    failed=2,
+                    cancelled=0,
+                    wait=Lasting(mean_ms=1500, longest_ms=95_000),
+                ),
+            ),
+            failures=(FailureCause(job_type="send-email", error_class="MailboxRejected", count=2),),
+            caches=(CacheUse(cache="product", hits=90, misses=10),),
+            health=health,
+            slots=tuple(
+                Slot(at=begun + timedelta(hours=hour), mails_sent=50, health=None if hour == 3 else health)
+                for hour in range(24)
+            ),
+        ),
+    )
+
+
+def test_the_work_of_a_day_is_shown_with_what_to_do() -> None:
+    document = document_of(make_report(make_metrics(), last=date(2026, 3, 1)))
+    assert {figure.label: (figure.value, figure.note) for figure in document.key_figures}.items() >= {
+        ("E-mails sent", ("1,200", "2 failed")),
+        ("Cache hit rate", ("90 %", "of 100 reads")),
+        ("Health score", ("90", "lowest 40")),
+    }
+    assert [note.split(":")[0] for note in document.notes] == [
+        "2 jobs of type send-email failed with MailboxRejected",
+        "A send-email job waited 95.0 s to be begun",
+        "The health score fell to 40",
+    ]
+    rows = rows_of(make_metrics())
+    assert ["send-email", "1200", "2", "0", "1.50", "95.00", "\u2013", "\u2013"] in rows
+    assert ["approved", "48"] in rows
+    page = Pages().html_of(document, figures_at="now").decode()
+    assert page.count('class="run ') == 4  # the health score and its lowest, each before and after a gap
+    assert "A send-email job waited 95.0 s" in page
+
+
+def test_each_chart_has_its_figures_beside_it_as_a_table() -> None:
+    page = Pages().html_of(document_of(make_report(make_sales())), figures_at="now").decode()
+    assert page.count("<details") == page.count("<svg") == 3
+    assert '<th scope="row">1 Mar</th><td class="number">1,224.56</td><td class="number">10.00</td>' in page
+
+
+def test_ids_are_for_programs() -> None:
+    document = document_of(make_report(make_sales()))
+    assert str(PRODUCT) not in Pages().html_of(document, figures_at="now").decode()
+    assert str(PRODUCT) in csv_of(document).decode()
+
+
+def test_a_long_name_is_cut_where_it_is_drawn_and_whole_beside_it() -> None:
+    name = "An extraordinarily long name of a product that no chart has room for"
+    page = Pages().html_of(document_of(make_report(make_sales(name))), figures_at="now").decode()
+    assert f">{name[:20]}" in page
+    assert "…</text>" in page
+    assert f'<th scope="row">{name}</th>' in page
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "read"),
+    [
+        ("2026-03-01", "2026-03-01", "Sunday 1 March 2026"),
+        ("2026-03-01", "2026-03-31", "1 - 31 March 2026"),
+        ("2026-02-27", "2026-03-02", "27 February - 2 March 2026"),
+        ("2025-12-31", "2026-01-01", "31 December 2025 - 1 January 2026"),
+    ],
+)
+def test_a_period_is_written_as_people_do(first: str, last: str, read: str) -> None:
+    assert days_read(date.fromisoformat(first), date.fromisoformat(last)).replace("\N{EN DASH}", "-") == read
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "read"),
+    [
+        (5, "5 ms"),
+        (1500, "1.5 s"),
+        (95_000, "95.0 s"),
+        (600_000, "10 min"),
+        (4 * 3600_000, "4.0 h"),
+        (2**31, "24.9 days"),
+    ],
+)
+def test_durations_have_the_unit_that_suits_them(milliseconds: int, read: str) -> None:
+    assert lasting(milliseconds) == read
 
 
 def cells_of(figures: DailySales, sheet: int) -> list[list[tuple[str, str]]]:
@@ -143,7 +251,7 @@ def test_the_page_draws_its_charts_with_a_text_for_who_cannot_see_them() -> None
     page = Pages().html_of(document_of(make_report(make_sales('"><script>'))), figures_at="now").decode()
     assert page.count("<svg") == 3  # net sales by day in two currencies, the top products
     assert page.count("<desc") == 3
-    assert "Net sales: most on 2026-03-01 (1,224.56 EUR)" in page
+    assert "Net sales: most on Sun 1 Mar 2026 (1,224.56 EUR)" in page
     assert "<script" not in page
 
 
