@@ -317,6 +317,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/admin/reports/{id}"): ADMIN,
         # pages: the marketplace's
         ("GET", "/admin"): ADMIN_OPS,
+        ("GET", "/admin/monitoring"): ADMIN_OPS,
         ("GET", "/admin/approvals"): ADMIN,
         ("POST", "/admin/approvals"): ADMIN,
         ("GET", "/admin/products/{id}"): ADMIN,

@@ -46,6 +46,8 @@ from services.catalog.limits.pressure import NoPressure, Pressure, watching
 from services.catalog.limits.shedding import shedding_middleware
 from services.catalog.monitoring.figures import HealthFigures
 from services.catalog.monitoring.neighbours import Neighbours
+from services.catalog.monitoring.recorder import SAMPLE_SECONDS as MOMENT_SECONDS
+from services.catalog.monitoring.recorder import Recorder, counted_traffic
 from services.catalog.monitoring.routes import MONITORING
 from services.catalog.monitoring.routes import routes as monitoring_routes
 from services.catalog.monitoring.sampling import SAMPLE_SECONDS, Sampling
@@ -81,6 +83,7 @@ from shared.messaging.stream import EventStream
 from shared.messaging.topology import EVENT_STREAM, build
 from shared.web.checks import database_answers
 from shared.web.ops import operations_port
+from shared.web.requests import SECONDS
 from shared.web.server import SHORTCUT, new_app, serving
 
 HOUSEKEEPING_SECONDS = 600
@@ -105,10 +108,20 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         stack.enter_context(told(caches))
         replica = CacheReplica(pool=pool, caches=caches)
         feeds = LiveFeeds(stream)
-        stream.tell(caches, replica, feeds)
+        recorder = new_recorder()
+        stream.tell(caches, replica, feeds, recorder)
         watch = await stack.enter_async_context(watching(pool))
         app = await stack.enter_async_context(
-            open_app(settings, pool, caches=caches, replica=replica, stream=stream, feeds=feeds, pressure=watch)
+            open_app(
+                settings,
+                pool,
+                caches=caches,
+                replica=replica,
+                stream=stream,
+                feeds=feeds,
+                pressure=watch,
+                recorder=recorder,
+            )
         )
         await stack.enter_async_context(background(stream.run(), name="event stream"))
         await stack.enter_async_context(reporting(replica, caches))
@@ -120,6 +133,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[None]:
         )
         sampling = Sampling(pool=pool, monitoring=app[MONITORING], caches=caches.counted, clock=utc_now)
         await stack.enter_async_context(background(every(SAMPLE_SECONDS, sampling.run_once), name="samples"))
+        await stack.enter_async_context(background(every(MOMENT_SECONDS, recorder.run_once), name="recorder"))
         checks, refresh = {"database": database_answers(pool)}, [HealthFigures(app[MONITORING]).refresh]
         await stack.enter_async_context(operations_port(settings, checks, refresh=refresh))
         yield
@@ -135,6 +149,7 @@ async def open_app(
     stream: EventStream | None = None,
     feeds: LiveFeeds | None = None,
     pressure: Pressure | None = None,
+    recorder: Recorder | None = None,
 ) -> AsyncIterator[web.Application]:
     """The application with everything it holds open. Raises `RouteWithoutAccess` if a route has no row.
 
@@ -144,6 +159,7 @@ async def open_app(
     caches = caches or open_caches(pool)
     feeds = feeds or LiveFeeds(NoStream())
     replica = replica or CacheReplica(pool=pool, caches=caches)
+    recorder = recorder or new_recorder()
     async with AsyncExitStack() as stack:
         blobs = await stack.enter_async_context(open_blobs(settings.blobs_url))
         passwords = await stack.enter_async_context(open_passwords())
@@ -197,12 +213,17 @@ async def open_app(
         app.add_routes(_product_features(pool, outbox, blobs, caches))
         app.add_routes(_sync_routes(pool, outbox, vault))
         monitoring = Monitoring(
-            pool=pool, services=Neighbours(upstreams), stream=stream, caches=caches.counted, clock=utc_now
+            pool=pool,
+            services=Neighbours(upstreams),
+            stream=stream,
+            caches=caches.counted,
+            clock=utc_now,
+            saw=recorder.saw,
         )
         app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(FeedRoutes(feeds=feeds).routes())
-        app.add_routes(page_routes(settings, view, parts, monitoring=monitoring))
+        app.add_routes(page_routes(settings, view, parts, monitoring=monitoring, recorder=recorder))
         app.add_routes(contract_routes())
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)
@@ -229,6 +250,11 @@ def _limits(settings: GatewaySettings, pool: Pool, clients: Clients) -> Limits:
     }
     policies = [Policy(cost, quota) for cost, quota in quotas.items()]
     return Limits(policies, pool=pool, clients=clients)
+
+
+def new_recorder() -> Recorder:
+    """What remembers the traffic of this process."""
+    return Recorder(utc_now, traffic=counted_traffic(SECONDS))
 
 
 def open_caches(pool: Pool, *, liveness: Liveness | None = None) -> Caches:

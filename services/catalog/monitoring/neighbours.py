@@ -15,6 +15,7 @@ from shared.errors import Unavailable
 ANSWER_SECONDS: Final = 1.0
 """How long a service may take for its whole answer."""
 JOBS: Final = URL("/api/admin/jobs")
+OVERVIEW: Final = URL("/api/admin/jobs/overview")
 SCHEDULES: Final = URL("/api/admin/schedules")
 
 A = TypeVar("A", bound=Heard)
@@ -38,6 +39,35 @@ class SchedulesAnswer(Heard):
     items: tuple[Task, ...]
 
 
+class LastHour(Heard):
+    """Jobs of a type that ended within the hour, and attempts that were made again."""
+
+    completed: int
+    failed: int
+    retried: int
+
+
+class TypeSeen(Heard):
+    """A type of jobs at a glance. `counts` are by state."""
+
+    type: str
+    counts: dict[str, int]
+    workers: int
+    oldest_waiting_seconds: float
+    last_hour: LastHour
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a worker, or for another attempt."""
+        return self.counts.get("pending", 0) + self.counts.get("retrying", 0)
+
+
+class OverviewAnswer(Heard):
+    """`GET /api/admin/jobs/overview`."""
+
+    items: tuple[TypeSeen, ...]
+
+
 class Neighbours:
     """What monitoring asks of jobs and scheduler. Each call raises `Unavailable`, saying how the answer failed."""
 
@@ -52,6 +82,10 @@ class Neighbours:
     async def work_health(self, asker: Asker) -> HeardWork:
         """Who works, what waits and what failed."""
         return (await heard(self._jobs, JOBS % {"action": "health"}, HealthAnswer, asker)).health
+
+    async def types(self, asker: Asker) -> tuple[TypeSeen, ...]:
+        """Every type of jobs: what waits, who works, how the last hour went."""
+        return (await heard(self._jobs, OVERVIEW, OverviewAnswer, asker)).items
 
     async def schedules(self, asker: Asker) -> tuple[Task, ...]:
         """The entries of the schedule."""

@@ -109,8 +109,11 @@ class Monitoring:
         stream: Stream | None,
         caches: Callable[[], Caches],
         clock: Clock,
+        saw: Callable[[Sight], None] = lambda _: None,
     ) -> None:
+        """`saw` is told of each look."""
         self._pool = pool
+        self._saw = saw
         self._services = services
         self._stream = stream
         self._caches = caches
@@ -128,7 +131,7 @@ class Monitoring:
         await asyncio.wait((outbox, stats, work, tasks), timeout=LOOK_SECONDS)
         answers = _answer(outbox), _answer(stats), _answer(work), _answer(tasks)
         caches = self._caches()
-        return Sight(
+        sight = Sight(
             at=at,
             health=assess(self._readings(*answers, caches)),
             caches=caches,
@@ -136,6 +139,8 @@ class Monitoring:
             work=answers[2].value,
             tasks=answers[3].value,
         )
+        self._saw(sight)
+        return sight
 
     def _readings(
         self,

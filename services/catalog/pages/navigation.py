@@ -29,6 +29,7 @@ _OPERATIONS: Final = (
     Place("/admin/dead-letters", "Dead letters", "alert"),
 )
 """What admins and operators both see."""
+MONITORING: Final = Place("/admin/monitoring", "Monitoring", "heart")
 NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
     Role.VENDOR: (
         Place("/vendor", "Today", "sun"),
@@ -44,11 +45,13 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
         Place("/admin/approvals", "Approvals", "check"),
         Place("/admin/reports", "Reports", "chart"),
         *_OPERATIONS,
+        MONITORING,
         ACCOUNT,
     ),
     Role.OPS: (
         Place("/admin", "Today", "sun"),
         *_OPERATIONS,
+        MONITORING,
         ACCOUNT,
     ),
 }

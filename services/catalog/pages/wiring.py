@@ -13,10 +13,13 @@ from services.catalog.approval.usecases import Approval
 from services.catalog.cache.caches import Caches
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.usecases import Inventory
+from services.catalog.monitoring.neighbours import Neighbours
+from services.catalog.monitoring.recorder import Recorder
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.pages.account import AccountPages
 from services.catalog.pages.admin_approvals import AdminApprovals
 from services.catalog.pages.admin_home import AdminHome
+from services.catalog.pages.admin_monitoring import AdminMonitoring
 from services.catalog.pages.admin_products import AdminProducts
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.board.jobs import JobPages
@@ -71,7 +74,7 @@ def open_view(settings: GatewaySettings, parts: Parts) -> View:
     return View(Assets(), profiles=profiles, notifier=parts.upstreams["notifier"], public_url=settings.public_url)
 
 
-def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitoring: Monitoring) -> list[web.RouteDef]:
+def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitoring: Monitoring, recorder: Recorder) -> list[web.RouteDef]:
     """Every page: one line each."""
     pool, outbox = parts.pool, parts.outbox
     products = Products(pool=pool, outbox=outbox)
@@ -110,6 +113,13 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitori
         *VendorMembers(view=view, members=parts.members).routes(),
         *ReportPages(view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now).routes(),
         *AdminHome(view=view, approval=approval, monitoring=monitoring).routes(),
+        *AdminMonitoring(
+            view=view,
+            monitoring=monitoring,
+            recorder=recorder,
+            services=Neighbours(parts.upstreams),
+            pool=pool,
+        ).routes(),
         *AdminApprovals(view=view, approval=approval).routes(),
         *AdminProducts(
             view=view,

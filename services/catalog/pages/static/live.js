@@ -91,14 +91,14 @@ export function replace(old, fresh) {
     if (again) again.open = fold.open;
   }
   old.replaceWith(document.adoptNode(fresh));
-  fresh.classList.add("changed");
+  if (!("calm" in fresh.dataset)) fresh.classList.add("changed");
   if (focused) document.getElementById(focused)?.focus();
 }
 
 function isInUse(part) {
   const edited = [...part.querySelectorAll("input:not([type=hidden]), textarea")]
     .some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
-  return edited || part.querySelector("details.ask[open]") !== null || (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
+  return edited || part.querySelector("details:is(.ask, .more)[open]") !== null || (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select"));
 }
 
 function concerns(part, told) {
