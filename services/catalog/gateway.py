@@ -55,7 +55,7 @@ from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.orders.routes import OrderRoutes
 from services.catalog.orders.usecases import Orders
 from services.catalog.pages.middleware import page_middleware
-from services.catalog.pages.wiring import Parts, open_view, page_routes
+from services.catalog.pages.wiring import Parts, Watched, open_view, page_routes
 from services.catalog.products.routes import ProductRoutes
 from services.catalog.products.usecases import Products
 from services.catalog.realtime.feeds import LiveFeeds, NoStream
@@ -209,7 +209,8 @@ async def open_app(
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
-        app.add_routes(audit_routes.routes(AuditLog(pool, [upstreams["jobs"], upstreams["scheduler"]])))
+        audit_log = AuditLog(pool, [upstreams["jobs"], upstreams["scheduler"]])
+        app.add_routes(audit_routes.routes(audit_log))
         app.add_routes(_product_features(pool, outbox, blobs, caches))
         app.add_routes(_sync_routes(pool, outbox, vault))
         monitoring = Monitoring(
@@ -223,7 +224,10 @@ async def open_app(
         app[MONITORING] = monitoring
         app.add_routes(monitoring_routes(monitoring))
         app.add_routes(FeedRoutes(feeds=feeds).routes())
-        app.add_routes(page_routes(settings, view, parts, monitoring=monitoring, recorder=recorder))
+        watched = Watched(
+            monitoring=monitoring, recorder=recorder, replica=replica, clearing=clearing, audit_log=audit_log
+        )
+        app.add_routes(page_routes(settings, view, parts, watched))
         app.add_routes(contract_routes())
         app.add_routes(proxy.routes(upstreams))
         require_complete(app)

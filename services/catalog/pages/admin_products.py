@@ -1,4 +1,4 @@
-"""`/admin/products/{id}`: one product with its decision, and what is proposed beside what is live."""
+"""`/admin/products`: products of all vendors, and one with its decision and what is proposed beside what is live."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
+from services.catalog.addresses import parsed_id
 from services.catalog.answers import uuid_in_path
 from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.approval.schemas import RejectBody, SuspendBody
@@ -17,10 +18,13 @@ from services.catalog.pages.comparing import all_pictures, differences, listed
 from services.catalog.pages.forms import Form, fitted, read_form, whole_number
 from services.catalog.pages.history import ENDINGS, Told, explained, told
 from services.catalog.pages.letters import Letters, Preview
+from services.catalog.pages.paging import Paging
 from services.catalog.pages.shelves import ShelfNames
+from services.catalog.pages.shop import literally
 from services.catalog.pages.view import HEADERS, PRIVATE, View, done
-from services.catalog.products.models import Product
+from services.catalog.products.models import Product, Status
 from services.catalog.products.usecases import Products
+from services.catalog.vendors.usecases import Vendors
 from shared.clock import utc_now
 from shared.contracts.base import Reason
 from shared.db.pool import Pool
@@ -29,6 +33,7 @@ from shared.ids import TOP
 from shared.web.identity import IDENTITY
 from shared.web.problems import REQUEST_ID
 
+A_PAGE: Final = 48
 LATEST: Final = 30
 """Lines of the history beside the product."""
 REASON: Final = "reason-"
@@ -49,6 +54,7 @@ class AdminProducts:
     view: View
     products: Products
     approval: Approval
+    vendors: Vendors
     letters: Letters
     pool: Pool
     shelf_names: ShelfNames
@@ -57,6 +63,7 @@ class AdminProducts:
         """Register these."""
         one = "/admin/products/{id}"
         return [
+            web.get("/admin/products", self.list_all),
             web.get(one, self.show),
             web.post(f"{one}/approve", self.approve),
             web.post(f"{one}/reject", self.reject),
@@ -64,6 +71,32 @@ class AdminProducts:
             web.post(f"{one}/suspend", self.suspend),
             web.post(f"{one}/reinstate", self.reinstate),
         ]
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        """Everybody's, newest first: of a status, of a vendor, with some letters in title or SKU."""
+        wanted, vendor_id = request.query.get("q", "").strip()[:100], _vendor(request)
+        given = request.query.get("status", "")
+        status = Status(given) if given in set(Status) else None
+        filters = {"q": wanted, "status": status or "", "vendor": "" if vendor_id is None else str(vendor_id)}
+        paging = Paging(request, {name: value for name, value in filters.items() if value})
+        behind = paging.behind()
+        found = await self.products.of_all(
+            status=status,
+            vendor_id=vendor_id,
+            pattern=f"%{literally(wanted)}%" if wanted else None,
+            below=None if behind is None else UUID(str(behind[0])),
+            limit=A_PAGE + 1,
+        )
+        return await self.view.page(
+            request,
+            "admin/products.html.jinja",
+            listed=paging.listed(found, A_PAGE, lambda one: [str(one.id)]),
+            status=status,
+            wanted=wanted,
+            vendor_id=vendor_id,
+            vendor=None if vendor_id is None else await self.vendors.read(vendor_id),
+            at=paging.address,
+        )
 
     async def show(self, request: web.Request) -> web.Response:
         """The product. Raises `ProductNotFound`."""
@@ -178,6 +211,11 @@ def reasons_in(values: Mapping[str, str]) -> Sequence[Reason]:
     if not given:
         raise InvalidInput("Tick at least one reason: it tells the vendor what to change.")
     return [one.reason() for one in fitted(RejectBody, {"reasons": given}).reasons]
+
+
+def _vendor(request: web.Request) -> UUID | None:
+    """The vendor asked for; what is no id is nobody's."""
+    return parsed_id(request.query.get("vendor", ""))
 
 
 def _ending(history: Sequence[Told]) -> tuple[Told, str] | None:

@@ -9,11 +9,12 @@ from shared.web.identity import Role
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A line of the navigation. It is the current one for every address below its own."""
+    """A line of the navigation. It is the current one for every address below its own; `begins` heads a group."""
 
     path: str
     name: str
     icon: str
+    begins: str = ""
 
     def is_at(self, path: str) -> bool:
         """Whether `path` is this place, or below it. An area's first page (`/vendor`) is no place above the others."""
@@ -21,15 +22,19 @@ class Place:
 
 
 ACCOUNT: Final = Place("/account", "Account", "person")
-_OPERATIONS: Final = (
-    Place("/admin/jobs", "Jobs", "list"),
+VENDORS: Final = Place("/admin/vendors", "Vendors", "shop")
+_WORK: Final = (
+    Place("/admin/jobs", "Jobs", "list", begins="Work"),
     Place("/admin/queues", "Queues", "layers"),
     Place("/admin/workers", "Workers", "cpu"),
     Place("/admin/schedules", "Schedules", "clock"),
     Place("/admin/dead-letters", "Dead letters", "alert"),
 )
+_SYSTEM: Final = (
+    Place("/admin/monitoring", "Monitoring", "heart", begins="System"),
+    Place("/admin/caches", "Caches", "bolt"),
+)
 """What admins and operators both see."""
-MONITORING: Final = Place("/admin/monitoring", "Monitoring", "heart")
 NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
     Role.VENDOR: (
         Place("/vendor", "Today", "sun"),
@@ -43,15 +48,19 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
     Role.ADMIN: (
         Place("/admin", "Today", "sun"),
         Place("/admin/approvals", "Approvals", "check"),
+        Place("/admin/products", "Products", "box"),
+        VENDORS,
         Place("/admin/reports", "Reports", "chart"),
-        *_OPERATIONS,
-        MONITORING,
+        *_WORK,
+        *_SYSTEM,
+        Place("/admin/audit", "Audit log", "book"),
         ACCOUNT,
     ),
     Role.OPS: (
         Place("/admin", "Today", "sun"),
-        *_OPERATIONS,
-        MONITORING,
+        VENDORS,
+        *_WORK,
+        *_SYSTEM,
         ACCOUNT,
     ),
 }

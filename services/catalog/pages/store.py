@@ -56,6 +56,11 @@ TODO: Final = """
         (SELECT count(DISTINCT p.id) FROM catalog.images i JOIN catalog.products p ON p.id = i.product_id
          WHERE p.vendor_id = $1 AND p.status <> 'archived' AND i.status = 'failed') AS failed_pictures
 """
+ON_SALE: Final = """
+    -- How many products some vendors have on sale.
+    SELECT vendor_id, count(*) AS count FROM catalog.products
+    WHERE vendor_id = ANY($1::uuid[]) AND status = 'approved' GROUP BY vendor_id
+"""
 NAMES: Final = """
     -- What some people are called, whether they may still sign in or not.
     SELECT id, name FROM catalog.accounts WHERE id = ANY($1::uuid[])
@@ -147,3 +152,8 @@ async def names(conn: Connection, ids: Collection[UUID]) -> Mapping[UUID, str]:
 async def failing_sources(conn: Connection, vendor_id: UUID, *, limit: int) -> Sequence[FailingSource]:
     """A vendor's stock sources that give nothing usable."""
     return [FailingSource(**row) for row in await conn.fetch(FAILING_SOURCES, vendor_id, limit)]
+
+
+async def on_sale(conn: Connection, vendors: Collection[UUID]) -> Mapping[UUID, int]:
+    """How many products vendors have on sale; who has none is not in it."""
+    return {row["vendor_id"]: row["count"] for row in await conn.fetch(ON_SALE, list(vendors))}

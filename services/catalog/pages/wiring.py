@@ -10,7 +10,10 @@ from services.catalog.accounts.passwords import Passwords
 from services.catalog.accounts.sessions import Sessions
 from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles
 from services.catalog.approval.usecases import Approval
+from services.catalog.audit_log import AuditLog
 from services.catalog.cache.caches import Caches
+from services.catalog.cache.replica import CacheReplica
+from services.catalog.cache_clearing import CacheClearing
 from services.catalog.images.usecases import Images
 from services.catalog.inventory.usecases import Inventory
 from services.catalog.monitoring.neighbours import Neighbours
@@ -18,9 +21,12 @@ from services.catalog.monitoring.recorder import Recorder
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.pages.account import AccountPages
 from services.catalog.pages.admin_approvals import AdminApprovals
+from services.catalog.pages.admin_audit import AdminAudit
+from services.catalog.pages.admin_caches import AdminCaches
 from services.catalog.pages.admin_home import AdminHome
 from services.catalog.pages.admin_monitoring import AdminMonitoring
 from services.catalog.pages.admin_products import AdminProducts
+from services.catalog.pages.admin_vendors import AdminVendors
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.board.jobs import JobPages
 from services.catalog.pages.board.letters import LetterPages
@@ -68,13 +74,24 @@ class Parts:
     vault: Vault
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What the pages of admins and operators look at beside the catalogue."""
+
+    monitoring: Monitoring
+    recorder: Recorder
+    replica: CacheReplica
+    clearing: CacheClearing
+    audit_log: AuditLog
+
+
 def open_view(settings: GatewaySettings, parts: Parts) -> View:
     """The templates and assets, read and compiled once."""
     profiles = Profiles(pool=parts.pool, passwords=parts.passwords, outbox=parts.outbox)
     return View(Assets(), profiles=profiles, notifier=parts.upstreams["notifier"], public_url=settings.public_url)
 
 
-def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitoring: Monitoring, recorder: Recorder) -> list[web.RouteDef]:
+def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Watched) -> list[web.RouteDef]:
     """Every page: one line each."""
     pool, outbox = parts.pool, parts.outbox
     products = Products(pool=pool, outbox=outbox)
@@ -112,19 +129,23 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, *, monitori
         *VendorSync(view=view, sources=Sources(pool=pool, outbox=outbox, vault=parts.vault)).routes(),
         *VendorMembers(view=view, members=parts.members).routes(),
         *ReportPages(view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now).routes(),
-        *AdminHome(view=view, approval=approval, monitoring=monitoring).routes(),
+        *AdminHome(view=view, approval=approval, monitoring=watched.monitoring).routes(),
         *AdminMonitoring(
             view=view,
-            monitoring=monitoring,
-            recorder=recorder,
+            monitoring=watched.monitoring,
+            recorder=watched.recorder,
             services=Neighbours(parts.upstreams),
             pool=pool,
         ).routes(),
+        *AdminCaches(view=view, replica=watched.replica, clearing=watched.clearing, pool=pool).routes(),
+        *AdminAudit(view=view, log=watched.audit_log, pool=pool).routes(),
+        *AdminVendors(view=view, vendors=vendors, members=parts.members, pool=pool).routes(),
         *AdminApprovals(view=view, approval=approval).routes(),
         *AdminProducts(
             view=view,
             products=products,
             approval=approval,
+            vendors=vendors,
             letters=Letters(parts.upstreams["notifier"]),
             pool=pool,
             shelf_names=shelf_names,

@@ -59,8 +59,18 @@ DEEDS: Final[Mapping[str, str]] = {
     "image.deleted": "Picture taken away",
     "image.retried": "Picture tried again",
     "stock.threshold_set": "Low-stock level set",
+    "vendor.created": "Vendor let in",
+    "vendor.changed": "Vendor changed",
+    "vendor.suspended": "Vendor suspended",
+    "vendor.reinstated": "Vendor reinstated",
+    "account.changed": "Account changed",
+    "api_key.created": "API key made",
+    "api_key.revoked": "API key revoked",
+    "session.revoked": "Signed out elsewhere",
+    "sessions.revoked": "Signed out everywhere else",
+    "cache.cleared": "Caches cleared",
 }
-"""What happens to a product, by the action in its audit lines."""
+"""What people did, by the action in the audit lines."""
 
 HEALTH_WORDS: Final[Mapping[HealthStatus, tuple[str, str]]] = {
     HealthStatus.EXCELLENT: ("Excellent", "good"),
@@ -88,7 +98,7 @@ TERM_WORDS: Final[Mapping[TermName, str]] = {
 
 
 def deed(action: str) -> str:
-    """An action of the audit log in words: of products as their timelines say it, of others by its name."""
+    """An action of the audit log in words; one that has none is named as it is."""
     return DEEDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 

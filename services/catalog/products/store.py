@@ -119,6 +119,12 @@ OF_VENDOR: Final = f"""
     {_OWN} WHERE p.vendor_id = $1 AND ($2::text IS NULL OR p.status = $2) AND ($3::uuid IS NULL OR p.id < $3)
     ORDER BY p.id DESC LIMIT $4
 """
+OF_ALL: Final = f"""
+    -- Everybody's products below a position, newest first: of a status, of a vendor, with some letters in title or SKU.
+    {_OWN} WHERE ($1::text IS NULL OR p.status = $1) AND ($2::uuid IS NULL OR p.vendor_id = $2)
+        AND ($3::text IS NULL OR p.title ILIKE $3 OR p.sku ILIKE $3) AND ($4::uuid IS NULL OR p.id < $4)
+    ORDER BY p.id DESC LIMIT $5
+"""
 BY_STATUS: Final = f"""
     -- Everybody's products of one status below a position, newest first.
     {_OWN} WHERE p.status = $1 AND ($2::uuid IS NULL OR p.id < $2)
@@ -364,6 +370,19 @@ async def of_vendor(
 ) -> list[Product]:
     """A vendor's products, newest first."""
     return [_product(row) for row in await conn.fetch(OF_VENDOR, vendor_id, status, below, limit)]
+
+
+async def of_all(
+    conn: Connection,
+    *,
+    status: Status | None,
+    vendor_id: UUID | None,
+    pattern: str | None,
+    below: UUID | None,
+    limit: int,
+) -> list[Product]:
+    """Everybody's products, newest first. `pattern` is one of ILIKE."""
+    return [_product(row) for row in await conn.fetch(OF_ALL, status, vendor_id, pattern, below, limit)]
 
 
 async def by_status(conn: Connection, status: Status, *, below: UUID | None, limit: int) -> list[Product]:

@@ -192,6 +192,15 @@ class Products:
         async with connection(self.pool) as conn:
             return await store.of_vendor(conn, vendor_id, status=status, below=below, limit=limit)
 
+    async def of_all(
+        self, *, status: Status | None, vendor_id: UUID | None, pattern: str | None, below: UUID | None, limit: int
+    ) -> list[Product]:
+        """Everybody's products as admins look for them, newest first; `pattern` is one of ILIKE, of title or SKU."""
+        async with connection(self.pool) as conn:
+            return await store.of_all(
+                conn, status=status, vendor_id=vendor_id, pattern=pattern, below=below, limit=limit
+            )
+
     async def one(self, product_id: UUID, *, vendor_id: UUID | None) -> Product:
         """A product as its vendor or, without one, an admin sees it. Raises `ProductNotFound`."""
         async with connection(self.pool) as conn:

@@ -138,3 +138,81 @@ async def test_a_preview_without_reasons_or_without_the_notifier_says_so_in_its_
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     _, text = await decided(desk, product["id"], "letter", **{"reason-title": "on"})
     assert "does not answer now" in text
+
+
+async def test_products_of_all_vendors_are_found(
+    desk: Browser, vendor: Client, other_vendor: Client, admin: Client, gateway: Gateway
+) -> None:
+    await make_product(vendor, title="Oak 100% stool", sku="OAK-1")
+    await make_approved(other_vendor, admin, title="Ash stool", sku="ASH-1")
+    for query, oak, ash in (
+        ("", True, True),
+        ("?q=oak", True, False),
+        ("?q=ash-1", False, True),
+        ("?q=0%25", True, False),
+        ("?q=%25%25", False, False),
+        ("?status=approved", False, True),
+        (f"?vendor={gateway.accounts.vendors[0].vendor_id}", True, False),
+    ):
+        _, text = await desk.get(f"/admin/products{query}")
+        assert ("Oak 100% stool" in text, "Ash stool" in text) == (oak, ash), query
+
+
+async def test_a_vendor_is_let_in_changed_suspended_and_reinstated(desk: Browser, gateway: Gateway) -> None:
+    fields = {"name": "Ateliê <Sul>", "person": "Ada", "email": "ada@example.com", "password": "correct horse battery"}
+    answer, text = await desk.send("/admin/vendors/new", "/admin/vendors/new", **{**fields, "password": "short"})
+    assert (answer.status, "at least 12" in text, "Ateliê &lt;Sul&gt;" in text) == (422, True, True)
+    answer, text = await desk.send("/admin/vendors/new", "/admin/vendors/new", **fields)
+    here = answer.url.path
+    assert (answer.status, "Hand Ada the password" in text, here.startswith("/admin/vendors/")) == (200, True, True)
+    shown = {"name": "Ateliê", "slug": "atelie-sul", "profile": "Wood.", "time_zone": ""}
+    _, older = await desk.get(here)
+    answer, text = await desk.submit(older, here, **shown, version="1")
+    assert ("Saved." in text, "Wood." in text) == (True, True)
+    answer, text = await desk.submit(older, here, **{**shown, "name": "Other"}, version="1")
+    assert (answer.status, "changed in between" in text) == (422, True)
+    _, text = await desk.send(here, f"{here}/suspend", note="Asked to")
+    assert "None of its products is shown" in text
+    assert "Asked to" in text
+    _, text = await desk.send(here, f"{here}/suspend")
+    assert "suspended already" in text
+    _, text = await desk.send(here, f"{here}/reinstate")
+    assert "It may sell again" in text
+    _, text = await desk.get("/admin/vendors?status=suspended")
+    assert "Ateliê" not in text
+
+
+async def test_caches_are_looked_at_and_cleared(desk: Browser, gateway: Gateway) -> None:
+    await desk.get("/products")
+    _, text = await desk.get("/admin/caches")
+    assert "this one" in text
+    _, text = await desk.send("/admin/caches", "/admin/caches/clear", mode="clear")
+    assert "removed by 1 gateway" in text
+    _, text = await desk.send("/admin/caches", "/admin/caches/clear", mode="everything")
+    assert "Choose what to clear" in text
+
+
+async def test_the_audit_log_names_people_and_who_is_away(desk: Browser, vendor: Client) -> None:
+    product = await submitted(vendor, "Oak stool")
+    await decided(desk, product["id"], "approve")
+    _, text = await desk.get("/admin/audit")
+    assert "Approved" in text
+    assert f"/admin/products/{product['id']}" in text
+    assert "Lines of the jobs service are missing" in text
+    _, text = await desk.get(f"/admin/audit?kind=product&id={product['id']}")
+    assert ("Approved" in text, "Vendor let in" in text) == (True, False)
+
+
+@pytest.mark.parametrize("who", ["admin", "ops"])
+async def test_monitoring_says_what_lowers_the_score_and_what_to_do(gateway: Gateway, who: str) -> None:
+    account = getattr(gateway.accounts, who)
+    async with ClientSession(gateway.url, cookie_jar=CookieJar(unsafe=True)) as http:
+        browser = Browser(http)
+        await browser.sign_in(account.email, account.password)
+        for path in ("/admin/monitoring", "/admin/caches", "/admin/vendors", "/admin"):
+            answer, text = await browser.get(path)
+            assert answer.status == 200, path
+        _, text = await browser.get("/admin/monitoring")
+    assert "Critical" in text
+    assert "See that the jobs api runs and reaches its database." in text
+    assert "The jobs service does not tell" in text
