@@ -43,6 +43,10 @@ class Collector:
         """The spans of a trace, by their ids."""
         return {span.span_id: span for span in list(self._spans) if span.trace_id == trace_id}
 
+    def texts(self) -> list[tuple[str, str]]:
+        """Everything that was said of every span, by who sent it."""
+        return [(f"span of {span.service}", f"{span.name} {span.attributes}") for span in list(self._spans)]
+
     async def take(self, request: web.Request) -> web.Response:
         """`POST /v1/traces`."""
         sent = ExportTraceServiceRequest.FromString(await request.read())
