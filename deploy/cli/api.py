@@ -26,9 +26,10 @@ WHERE_ELSE: Final = "start one with `souk up`, or say where with --gateway or SO
 class Refused(Exception):
     """The gateway answered, and it was no; the text says why and what to do."""
 
-    def __init__(self, sentence: str, *, status: int) -> None:
+    def __init__(self, sentence: str, *, status: int, problem: Json | None = None) -> None:
         super().__init__(sentence)
         self.status = status
+        self.problem = problem or None
 
     @property
     def code(self) -> ExitCode:
@@ -95,8 +96,10 @@ def ask(ctx: typer.Context, work: "Callable[[Api], Awaitable[T]]") -> T:
         complain(f"No Souk runs in this clone: {WHERE_ELSE}", ExitCode.AWAY)
     try:
         return asyncio.run(_with_api(place, work))
-    except (Refused, Away) as failure:
-        complain(str(failure), failure.code)
+    except Refused as refused:
+        complain(str(refused), refused.code, problem=refused.problem)
+    except Away as away:
+        complain(str(away), away.code)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
@@ -126,6 +129,10 @@ class Api:
         """The same with a body, if there is one."""
         return await self._call("POST", path, body=body)
 
+    async def delete(self, path: str) -> None:
+        """One DELETE."""
+        await self._call("DELETE", path)
+
     async def items(self, path: str, *, limit: int | None, **query: object) -> AsyncIterator[Json]:
         """A list page by page, at most `limit` items of it."""
         left, cursor = limit, None
@@ -152,7 +159,8 @@ class Api:
                 method, url, params=query, json=body, headers=headers, allow_redirects=False
             ) as response:
                 if response.status >= 300:
-                    raise Refused(_sentence(await _problem(response), response.status), status=response.status)
+                    problem = await _problem(response)
+                    raise Refused(_sentence(problem, response.status), status=response.status, problem=problem)
                 answer: Json = await response.json() if response.status != 204 else {}
                 return answer
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:

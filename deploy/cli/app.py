@@ -1,8 +1,12 @@
 """The commands, put together; each group is a module of its own."""
 
-from typing import Annotated
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from deploy.cli import (
     accounts,
@@ -22,13 +26,39 @@ from deploy.cli import (
 )
 from deploy.cli.api import Asked
 from deploy.cli.audit import audit
-from deploy.cli.shown import EXIT_CODES
+from deploy.cli.shown import EXIT_CODES, complaints_in_json, print_complaint
 
 HERE = "This machine"
 STEER = "A running Souk, here or elsewhere"
 SET_UP = "Installing and configuring"
 
+
+class _Souk(TyperGroup):
+    """Has every complaint in JSON where the answer was to be, that of a wrong command line too."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        words = sys.argv[1:] if args is None else list(args)
+        if "--json" not in words:
+            return super().main(words, prog_name, complete_var, standalone_mode, windows_expand_args, **extra)
+        with complaints_in_json():
+            try:
+                code = super().main(words, prog_name, complete_var, False, windows_expand_args, **extra)
+            except TyperException as wrong:
+                print_complaint(wrong.format_message(), wrong.exit_code)
+                code = wrong.exit_code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
 app = typer.Typer(
+    cls=_Souk,
     help="Souk on this machine, and the switches of a running one, here or elsewhere.",
     epilog=f"{EXIT_CODES} `souk up` has 4: it runs already. Each command has --help with an example.",
     no_args_is_help=True,

@@ -14,6 +14,7 @@ import asyncpg
 import typer
 from pydantic import SecretStr
 
+from deploy.cli import completing
 from deploy.cli.shown import EXIT_CODES, AsJson, ExitCode, complain, out, print_json_lines, print_table
 from deploy.configuration import PROCESSES, READERS, Entry, entries
 from deploy.secret_files import make_secrets
@@ -26,7 +27,12 @@ group = typer.Typer(
     no_args_is_help=True,
 )
 CONNECT_SECONDS: Final = 5.0
-OfProcess = Annotated[str | None, typer.Option("--process", metavar="NAME", help=f"One of: {', '.join(READERS)}.")]
+OfProcess = Annotated[
+    str | None,
+    typer.Option(
+        "--process", metavar="NAME", help=f"One of: {', '.join(READERS)}.", autocompletion=completing.processes
+    ),
+]
 EnvFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Lines NAME=value instead of the environment; # begins a comment line."),

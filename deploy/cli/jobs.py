@@ -5,13 +5,15 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import track
+from rich.progress import Progress, track
 
 from deploy.cli.api import Api, Json, ask, read, send
 from deploy.cli.asking import Yes, be_sure
+from deploy.cli.bulk import Wait, see_over
+from deploy.cli.completing import job_types
 from deploy.cli.moments import Since, Until, as_query
 from deploy.cli.shown import (
     EXIT_CODES,
@@ -19,6 +21,7 @@ from deploy.cli.shown import (
     ExitCode,
     clock_time,
     complain,
+    counted,
     duration,
     err,
     error_text,
@@ -31,8 +34,14 @@ from deploy.cli.shown import (
 from deploy.cli.tail import follow, follow_one
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `souk jobs list` shows it.")]
-TypeName = Annotated[str, typer.Argument(metavar="TYPE", help="A job type, as `souk jobs types` lists them.")]
-OfType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only jobs of this type.")]
+TypeName = Annotated[
+    str,
+    typer.Argument(metavar="TYPE", help="A job type, as `souk jobs types` lists them.", autocompletion=job_types),
+]
+OfType = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Only jobs of this type.", autocompletion=job_types)
+]
+State = Literal["scheduled", "pending", "processing", "retrying", "completed", "failed", "cancelled"]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 
 group = typer.Typer(
@@ -46,22 +55,22 @@ LIST_COLUMNS = {"id": "", "type": "", "p": "right", "state": "", "attempt": "rig
 
 @group.command(epilog="Example: souk jobs stats --json")
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """How many jobs are in which state, and how many workers there are."""
-    found = read(ctx, "/api/admin/jobs", action="stats")["stats"]
+    """How many jobs are in which state, how many workers there are, and which types stand since when."""
+    found = read(ctx, "/api/admin/jobs", action="stats")
     if as_json:
-        print_json(found)
-    else:
-        print_table({"": "", "jobs": "right"}, [(name.replace("_", " "), count) for name, count in found.items()])
+        return print_json(found["stats"])
+    print_table({"": "", "jobs": "right"}, [(name.replace("_", " "), count) for name, count in found["stats"].items()])
+    for each in found.get("open_breakers", ()):
+        out.print()
+        out.print(_broken(each))
+    return None
 
 
 @group.command("list", epilog="Example: souk jobs list --state failed --type send-email --since 2h")
 def list_jobs(
     ctx: typer.Context,
     kind: OfType = None,
-    state: Annotated[
-        str | None,
-        typer.Option(help="Only this state: scheduled, pending, processing, retrying, completed, failed or cancelled."),
-    ] = None,
+    state: Annotated[State | None, typer.Option(help="Only this state.")] = None,
     priority: Annotated[int | None, typer.Option(min=1, max=5, help="Only this priority; 1 is the highest.")] = None,
     cause: Annotated[str | None, typer.Option(metavar="ID", help="Only what this event or tick caused.")] = None,
     search: Annotated[
@@ -107,31 +116,52 @@ def retry(
     job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job; without it, all that fit.")] = None,
     kind: OfType = None,
     error: Annotated[str | None, typer.Option(metavar="CLASS", help="Only those that failed with this error.")] = None,
+    cause: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those of this cause, as `souk jobs groups` writes it.")
+    ] = None,
     since: Since = None,
     per_second: Annotated[float, typer.Option(min=0.1, max=1000, help="How many are let go each second.")] = 20.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    wait: Wait = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Retry one failed job, or all failed jobs that fit, at most 5,000 at once. They begin with fresh attempts."""
+    filters = {"type": kind, "error_class": error, "cause": cause, "since": as_query(since)}
+    given: Json = {name: value for name, value in filters.items() if value is not None}
     if job is not None:
+        if given or dry_run:
+            raise typer.BadParameter("a filter or --dry-run is for many; JOB is retried whatever it is")
         found = send(ctx, f"/api/admin/jobs/{job}/retry")
-        return print_json(found) if as_json else out.print(f"{found['type']} {found['id']} is {found['state']} again.")
-    body: Json = {"per_second": per_second, "dry_run": True}
-    body |= {
-        name: value
-        for name, value in {"type": kind, "error_class": error, "since": as_query(since)}.items()
-        if value is not None
-    }
-    counted = send(ctx, "/api/admin/jobs/retry", body)
-    if not dry_run and counted["jobs"]:
-        be_sure(f"Retry {counted['jobs']} failed jobs over {duration(counted['over_seconds'] * 1000)}?", yes=yes)
-        counted = send(ctx, "/api/admin/jobs/retry", body | {"dry_run": False})
+        if not as_json:
+            out.print(f"{found['type']} {found['id']} is {found['state']} again.")
+        elif not wait:
+            print_json(found)
+        return see_over(ctx, [job], as_json=as_json) if wait else None
+    body = given | {"per_second": per_second, "dry_run": True}
+    answer = send(ctx, "/api/admin/jobs/retry", body)
+    if not dry_run and answer["jobs"]:
+        be_sure(f"Retry {counted(answer['jobs'], 'failed job')} over {_over(answer)}?", yes=yes)
+        answer = send(ctx, "/api/admin/jobs/retry", body | {"dry_run": False})
+    is_waited_for = wait and not answer["dry_run"]
+    if not as_json:
+        what = "would be" if answer["dry_run"] else "is" if answer["jobs"] == 1 else "are"
+        more = " More fit: ask again for those." if answer["more"] else ""
+        out.print(f"{counted(answer['jobs'], 'failed job')} {what} retried over {_over(answer)}.{more}")
+    elif not is_waited_for:
+        print_json(answer)
+    return see_over(ctx, answer["ids"], as_json=as_json) if is_waited_for else None
+
+
+@group.command("clear-history", epilog="Example: souk jobs clear-history --yes")
+def clear_history(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete every job that is over, with its attempts and errors. Open ones stay. Nothing brings them back."""
+    be_sure("Delete every job that is completed, failed or cancelled?", yes=yes)
+    cleared = ask(ctx, _clear_all)
     if as_json:
-        return print_json(counted)
-    what = "would be" if counted["dry_run"] else "are"
-    out.print(f"{counted['jobs']} failed jobs {what} retried over {duration(counted['over_seconds'] * 1000)}.")
-    return None
+        print_json({"cleared": cleared})
+    else:
+        out.print(f"{counted(cleared, 'job')} deleted.")
 
 
 @group.command(epilog="Example: souk jobs cancel 0197f3b2-8a51-7c3e-9d5e-2f4b6a1c8e07 --yes")
@@ -168,7 +198,7 @@ def tail(
         raise typer.Exit(ExitCode.FAILED)
 
 
-@group.command(epilog='Example: souk jobs enqueue generate-report \'{"report_type": "daily_metrics"}\' --wait')
+@group.command(epilog='Example: souk jobs enqueue cleanup-cache \'{"mode": "expire"}\' --wait')
 def enqueue(
     ctx: typer.Context,
     kind: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="The job type.")] = None,
@@ -217,11 +247,19 @@ def groups(ctx: typer.Context, as_json: AsJson = False) -> None:
     if not found:
         err.print("No job has failed.")
         return None
-    columns = {"jobs": "right", "type": "", "error": "", "cause": "", "last": "", "an example": ""}
+    columns = {"jobs": "right", "type": "", "error": "", "cause": "", "first": "", "last": "", "an example": ""}
     fields = ("jobs", "type", "error_class", "cause")
     print_table(
         columns,
-        ([each[name] for name in fields] + [clock_time(each["last_seen"]), each["example"]] for each in found),
+        (
+            [
+                *(each[name] for name in fields),
+                clock_time(each["first_seen"]),
+                clock_time(each["last_seen"]),
+                each["example"],
+            ]
+            for each in found
+        ),
     )
     return None
 
@@ -262,7 +300,7 @@ def workers(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 @group.command(epilog="Example: souk jobs types")
 def types(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Each job type: who reads it, whether it is paused, how long its oldest job has waited."""
+    """Each job type: how many workers read it, how long its oldest job has waited, and whether it stands and why."""
 
     async def look(api: Api) -> list[Json]:
         health, paused = await asyncio.gather(
@@ -270,6 +308,7 @@ def types(ctx: typer.Context, as_json: AsJson = False) -> None:
         )
         work = health["health"]
         since = {each["type"]: each for each in paused["items"]}
+        broken = {each["type"]: each for each in paused["breakers"]}
         return [
             {
                 "type": kind,
@@ -277,6 +316,8 @@ def types(ctx: typer.Context, as_json: AsJson = False) -> None:
                 "oldest_waiting_seconds": work["oldest_waiting_seconds"].get(kind),
                 "paused_since": since.get(kind, {}).get("since"),
                 "paused_by": since.get(kind, {}).get("actor"),
+                "broken_since": broken.get(kind, {}).get("since"),
+                "broken_by": _error_of(broken.get(kind)),
             }
             for kind, count in work["active_workers"].items()
         ]
@@ -285,13 +326,13 @@ def types(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         return print_json_lines(found)
     print_table(
-        {"type": "", "workers": "right", "oldest waits": "right", "paused": ""},
+        {"type": "", "workers": "right", "oldest waits": "right", "stands": ""},
         (
             (
                 each["type"],
                 each["active_workers"],
                 _waiting(each["oldest_waiting_seconds"]),
-                f"since {clock_time(each['paused_since'])} by {each['paused_by']}" if each["paused_since"] else "",
+                _why_it_stands(each),
             )
             for each in found
         ),
@@ -314,9 +355,34 @@ def _row(job: Json) -> Iterable[object]:
     )
 
 
+def _over(answer: Json) -> str:
+    return duration(answer["over_seconds"] * 1000)
+
+
 def _waiting(seconds: float | None) -> str:
     """Nothing where no job waits."""
     return duration(seconds * 1000) if seconds else ""
+
+
+def _why_it_stands(kind: Json) -> str:
+    reasons = []
+    if kind["paused_since"]:
+        reasons.append(f"paused since {clock_time(kind['paused_since'])} by {kind['paused_by']}")
+    if kind["broken_since"]:
+        reasons.append(f"breaker open since {clock_time(kind['broken_since'])}: {error_text(kind['broken_by'])}")
+    return "; ".join(reasons)
+
+
+def _broken(breaker: Json) -> str:
+    why = error_text(_error_of(breaker), longest=300)
+    told = f"{breaker['type']} stands since {clock_time(breaker['since'])}: {why}"
+    return f"{told}. One job at a time tries, and it goes on by itself."
+
+
+def _error_of(breaker: Json | None) -> Json | None:
+    if breaker is None or breaker["error_class"] is None:
+        return None
+    return {"class": breaker["error_class"], "message": breaker["error_message"]}
 
 
 def _print_job(job: Json) -> None:
@@ -382,6 +448,20 @@ def _bodies(path: Path) -> list[Json]:
     except (OSError, ValueError) as exc:
         complain(f"{path}: {exc}", ExitCode.USAGE)
     return [_json(line) for line in lines if line.strip()]
+
+
+async def _clear_all(api: Api) -> int:
+    """Ask until none is left: one answer comes after three seconds at most."""
+    stats = (await api.get("/api/admin/jobs", action="stats"))["stats"]
+    cleared = 0
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("Jobs", total=stats["completed"] + stats["failed"] + stats["cancelled"])
+        while True:
+            answer = await api.post("/api/admin/jobs", {"action": "clear-history"})
+            cleared += int(answer["cleared"])
+            progress.update(task, completed=cleared)
+            if not answer["more"]:
+                return cleared
 
 
 async def _enqueue_all(api: Api, bodies: list[Json]) -> list[Json]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.api import Json, read, send
+from deploy.cli.completing import schedule_entries
 from deploy.cli.shown import (
     EXIT_CODES,
     AsJson,
@@ -20,7 +21,10 @@ from deploy.cli.shown import (
 group = typer.Typer(
     help="What runs by the clock.\n\n" + EXIT_CODES, epilog="Example: souk schedule list", no_args_is_help=True
 )
-Name = Annotated[str, typer.Argument(metavar="NAME", help="An entry, as `souk schedule list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="An entry, as `souk schedule list` shows it.", autocompletion=schedule_entries),
+]
 
 
 @group.command("list", epilog="Example: souk schedule list --json")

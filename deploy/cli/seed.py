@@ -1,6 +1,9 @@
 """`souk seed`: the catalogue of a one-machine run."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import aiohttp
@@ -9,12 +12,12 @@ import typer
 from deploy.cli.api import command_settings
 from deploy.cli.failures import EXPECTED
 from deploy.cli.shown import AsJson, ExitCode, complain, out, print_json
-from deploy.local.catalogue.filling import Filled, FillingFailed, fill, pictures_ready
+from deploy.local.catalogue.filling import Filled, FillingFailed, Tell, fill, pictures_ready
 from deploy.local.catalogue.goods import GOODS
 from deploy.local.catalogue.selling import DAYS, sell_history
 from deploy.local.home import Home
 from deploy.local.run_file import RunFile
-from deploy.local.steps import step, terminal
+from deploy.local.steps import TerminalSteps, step, terminal
 
 
 def seed(
@@ -44,11 +47,18 @@ def seed(
 
 async def _seed(run: RunFile, home: Home, *, wait: bool) -> tuple[Filled, int]:
     steps = terminal()
-    with step(steps, f"Catalogue of {len(GOODS)} products"):
-        filled = await fill(run, home.folder / "pictures")
-    with step(steps, f"Sales of {DAYS} days"):
-        orders = await sell_history(run, filled.products)
+    with _counted(steps, f"Catalogue of {len(GOODS)} products") as tell:
+        filled = await fill(run, home.folder / "pictures", tell=tell)
+    with _counted(steps, f"Sales of {DAYS} days") as tell:
+        orders = await sell_history(run, filled.products, tell=tell)
     if wait:
-        with step(steps, "Renditions"):
-            await pictures_ready(run)
+        with _counted(steps, "Renditions") as tell:
+            await pictures_ready(run, tell=tell)
     return filled, orders
+
+
+@contextmanager
+def _counted(steps: TerminalSteps, label: str) -> Iterator[Tell]:
+    """A step that tells how far it has come."""
+    with step(steps, label):
+        yield partial(steps.count, label)

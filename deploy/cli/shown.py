@@ -1,12 +1,14 @@
 """What the commands share: their options, how they complain and how they show things.
 
 With `--json` a list is one line per item, anything else one document; names and kinds of the fields are those of the
-HTTP API and stay. Tables are for people and may change.
+HTTP API and stay. What goes wrong is then one line on standard error, its last. Tables are for people and may change.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Annotated, Any, Final, NoReturn
@@ -41,10 +43,33 @@ class ExitCode(IntEnum):
 EXIT_CODES = "Exit codes: 0 done, 1 not found or refused, 2 wrong usage, 3 a service is away, 130 interrupted."
 
 
-def complain(sentence: str, code: ExitCode) -> NoReturn:
-    """Say what is wrong and leave."""
-    err.print(sentence, markup=False)
+_complains_in_json: ContextVar[bool] = ContextVar("complains_in_json", default=False)
+
+
+@contextmanager
+def complaints_in_json() -> Iterator[None]:
+    """Whatever complains while the block runs does it for programs."""
+    token = _complains_in_json.set(True)
+    try:
+        yield
+    finally:
+        _complains_in_json.reset(token)
+
+
+def complain(sentence: str, code: ExitCode, *, problem: Mapping[str, Any] | None = None) -> NoReturn:
+    """Say what is wrong and leave. `problem` is what the gateway said of it, for programs."""
+    if _complains_in_json.get():
+        print_complaint(sentence, code, problem=problem)
+    else:
+        err.print(sentence, markup=False)
     raise typer.Exit(code)
+
+
+def print_complaint(sentence: str, code: int, *, problem: Mapping[str, Any] | None = None) -> None:
+    """What is wrong as one line of JSON on standard error; `kind` is the exit code in a word."""
+    kind = ExitCode(code).name.lower() if code in set(ExitCode) else "failed"
+    complaint = {"exit_code": int(code), "kind": kind, "detail": sentence, "problem": problem}
+    sys.stderr.write(json.dumps({"error": complaint}) + "\n")
 
 
 def print_json(answer: object) -> None:
@@ -101,6 +126,11 @@ def duration(milliseconds: float | None) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.1f} s" if seconds >= 1 else f"{milliseconds:.0f} ms"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def error_text(error: Mapping[str, Any] | None, longest: int = 80) -> str:

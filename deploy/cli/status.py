@@ -33,7 +33,10 @@ NOT_RUNNING: Final = "is not running; its supervisor starts it again"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A process as it was found. `wants` are the checks that failed, with what they say; `since` is read in its log."""
+    """A process as it was found. `wants` are the checks that failed, with what they say.
+
+    Read in logs: `since` when it is in trouble, and of one that does not answer when it wrote its last line.
+    """
 
     name: str
     pid: int | None
@@ -42,6 +45,7 @@ class Seen:
     ops_url: str
     wants: dict[str, str]
     since: str | None = None
+    last_words_at: str | None = None
 
     @property
     def what(self) -> str:
@@ -91,6 +95,11 @@ def troubled_since(lines: Iterable[str]) -> str | None:
     return began
 
 
+def last_moment(lines: Iterable[str]) -> str | None:
+    """When the last line was written that says when."""
+    return max((at for at, _ in _entries(lines)), default=None)
+
+
 # -- looking ------------------------------------------------------------------------------------------
 
 
@@ -128,10 +137,9 @@ def _with_since(process: Seen, home: Home) -> Seen:
     """Read in its own log since when it complains; of one that is gone the supervisor's log tells."""
     if "process" in process.wants:
         lines = (line for line in _end_of(home.logs / "supervisor.log") if f'"{process.name}"' in line)
-        since = troubled_since(lines)
-    else:
-        since = troubled_since(_end_of(home.logs / f"{process.name}.log"))
-    return replace(process, since=since)
+        last_words_at = last_moment(_end_of(home.logs / f"{process.name}.log"))
+        return replace(process, since=troubled_since(lines), last_words_at=last_words_at)
+    return replace(process, since=troubled_since(_end_of(home.logs / f"{process.name}.log")))
 
 
 def _end_of(log_file: Path) -> Iterator[str]:
@@ -144,12 +152,16 @@ def _end_of(log_file: Path) -> Iterator[str]:
 
 
 def _complaints(lines: Iterable[str]) -> Iterator[str]:
+    return (at for at, level in _entries(lines) if level in ("warning", "error", "critical"))
+
+
+def _entries(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """When each line was written, and how bad it is; what is no line of ours is left out."""
     for line in lines:
         try:
             entry = json.loads(line)
-            if entry["level"] in ("warning", "error", "critical"):
-                datetime.fromisoformat(entry["timestamp"])
-                yield str(entry["timestamp"])
+            datetime.fromisoformat(entry["timestamp"])
+            yield str(entry["timestamp"]), str(entry["level"])
         except (ValueError, KeyError, TypeError):
             continue
 
@@ -212,7 +224,10 @@ def _print_troubles(processes: list[Seen]) -> None:
         if want == "process":
             for each in those:
                 began = f", since {clock_time(each.since)}" if each.since else ""
-                told = f"{each.wants[want]}{began}. Its last words are in the log {each.name}.log."
+                words = (
+                    f"Its last words, of {clock_time(each.last_words_at)}," if each.last_words_at else "Its last words"
+                )
+                told = f"{each.wants[want]}{began}. {words} are in the log {each.name}.log."
                 out.print(Text.assemble((each.name, "red bold"), f" {told}"))
             continue
         names = ", ".join(each.name for each in those)

@@ -5,11 +5,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Protocol
+from typing import IO, Final, Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
+
+BAR_WIDTH: Final = 30
 
 
 class Steps(Protocol):
@@ -35,11 +39,12 @@ def step(steps: Steps, label: str) -> Iterator[None]:
 
 
 class TerminalSteps:
-    """A line per step, `  PostgreSQL … 0.9 s`; on a terminal the seconds count up."""
+    """A line per step, `  PostgreSQL … 0.9 s`; on a terminal the seconds count up, beside a bar where `count` tells."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun: dict[str, float] = {}
+        self._counts: dict[str, tuple[int, int]] = {}
         self._live: Live | None = None
 
     def begin(self, label: str) -> None:
@@ -49,16 +54,31 @@ class TerminalSteps:
             self._live = Live(console=self._console, get_renderable=self._under_way, transient=True)
             self._live.start()
 
+    def count(self, label: str, done: int, total: int) -> None:
+        """Show how far a step that is under way has come."""
+        self._counts[label] = (done, total)
+        if self._live is not None:
+            self._live.refresh()
+
     def end(self, label: str, *, stopped: bool) -> None:
         """Leave a line with the time it took."""
         self._console.print(self._line(label, " stopped" if stopped else ""))
         del self._begun[label]
+        self._counts.pop(label, None)
         if self._live is not None and not self._begun:
             self._live.stop()
             self._live = None
 
-    def _under_way(self) -> Text:
-        return Text("\n").join(self._line(label) for label in self._begun)
+    def _under_way(self) -> Table:
+        shown = Table.grid(padding=(0, 2, 0, 0))
+        for label in self._begun:
+            done, total = self._counts.get(label, (0, 0))
+            shown.add_row(
+                self._line(label),
+                ProgressBar(total, done, width=BAR_WIDTH) if total else "",
+                f"{done} of {total}" if total else "",
+            )
+        return shown
 
     def _line(self, label: str, how: str = "") -> Text:
         seconds = time.monotonic() - self._begun[label]

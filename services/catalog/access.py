@@ -169,6 +169,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/jobs/retry"): _JOBS,
         ("POST", "/api/admin/jobs/bulk"): _JOBS,
         ("GET", "/api/admin/jobs/{id}"): _JOBS,
+        ("POST", "/api/admin/jobs/states"): _JOBS,
         ("POST", "/api/admin/jobs/{id}/retry"): _JOBS,
         ("POST", "/api/admin/jobs/{id}/cancel"): _JOBS,
         ("GET", "/api/admin/job-types"): _JOBS,

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+from prometheus_client import Counter
 
 from shared.db.pool import Connection
 from shared.errors import Conflict, FieldError, InvalidInput
@@ -19,6 +20,12 @@ HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
 """Headers of an answer that made nothing new."""
 MAX_KEY_CHARS: Final = 200
+
+REPEATED: Final = Counter(
+    "souk_repeated_requests",
+    "Requests whose Idempotency-Key came before: done (answered again), in_hand, other.",
+    ["was"],
+)
 
 LOCK: Final = """
     -- One at a time for an account's key, until the transaction ends.
@@ -86,12 +93,15 @@ async def made_before(conn: Connection, once: OnceKey | None) -> UUID | None:
     if once is None:
         return None
     if not await conn.fetchval(LOCK, once.account_id, once.key):
+        REPEATED.labels("in_hand").inc()
         raise KeyInFlight("The first request with this key is still in hand.")
     row = await conn.fetchrow(FIND, once.account_id, once.key)
     if row is None:
         return None
     if row["fingerprint"] != once.fingerprint:
+        REPEATED.labels("other").inc()
         raise KeyReused("This key was used for another request.")
+    REPEATED.labels("done").inc()
     made: UUID = row["object_id"]
     return made
 

@@ -19,7 +19,7 @@ from shared.db.outbox import Inbox
 from shared.db.pool import Connection
 from shared.errors import Unparsable
 from shared.log import get_logger
-from shared.messaging.reader import Received, parse_event
+from shared.messaging.reader import Received, observe_wait, parse_event
 
 log = get_logger(__name__)
 
@@ -57,7 +57,8 @@ class Dispatcher:
         written = await self._publisher.claimed(lambda conn: self._write(conn, received, jobs))
         DISPATCHED.inc(len(written))
         await self._publisher.publish([due_now(job) for job in written if job.run_at is None])
-        for span in spans:
+        for event, span in zip(received, spans, strict=True):
+            observe_wait(event.envelope)
             span.end()
         for job in written:
             _tell(job)

@@ -9,6 +9,8 @@ from services.jobs.control.schemas import (
     BulkShown,
     CancelledShown,
     RetryFailedBody,
+    StatesBody,
+    StatesShown,
     TypesShown,
 )
 from services.jobs.control.store import FailureGroup
@@ -112,6 +114,14 @@ JOBS: Final = Group(
             description="By default they are only counted: send `dry_run` false to retry them.",
             body=RetryFailedBody,
             answers={200: Answer(BulkRetryShown, "How many, and over how many seconds.")},
+        ),
+        Operation(
+            route="POST /api/admin/jobs/states",
+            id="countStates",
+            summary="Count jobs by their state",
+            description="How a bulk retry goes: send the `ids` that it answered, 5,000 at most.",
+            body=StatesBody,
+            answers={200: Answer(StatesShown, "How many are in which state.")},
         ),
         Operation(
             route="GET /api/admin/jobs/groups",

@@ -7,6 +7,7 @@ from itertools import chain
 from uuid import UUID
 
 from aiormq.abc import DeliveredMessage
+from prometheus_client import Histogram
 from pydantic import ValidationError
 
 from services.jobs.breakers.usecases import Breakers
@@ -38,6 +39,12 @@ from shared.messaging.topology import UNPARSABLE
 from shared.messaging.work import PROBE_TYPE, JobMessage
 
 log = get_logger(__name__)
+
+WAIT_SECONDS = Histogram(
+    "souk_report_wait_seconds",
+    "How long it took from an attempt's end until the ledger had it.",
+    buckets=(0.05, 0.2, 1, 5, 30, 120, 600),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,11 @@ class Recorder:
         """Handle a batch of deliveries of `jobs.ledger`. Raises `Unparsable` for one that is no report."""
         began_ns = time.time_ns()
         parsed = [found for found in map(self._parse, messages) if found is not None]
-        for report in await in_ledger(self._pool, lambda conn: self._record(conn, parsed)):
+        recorded, now = await in_ledger(self._pool, lambda conn: self._record(conn, parsed)), self._clock()
+        for report in recorded:
             _tell(report, since_ns=began_ns)
+            waited = (now - report.started_at).total_seconds() - (report.run_ms or 0) / 1000
+            WAIT_SECONDS.observe(max(0.0, waited))
 
     async def _record(self, conn: Connection, messages: Sequence[_Message]) -> Sequence[AttemptReport]:
         """Write a batch; returns the reports that were new."""

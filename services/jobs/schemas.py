@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 from typing_extensions import TypedDict
 
 from services.jobs.breakers.store import OpenBreaker
@@ -16,7 +16,18 @@ from services.jobs.models import JobState
 from services.jobs.schedules.store import HELD
 from services.jobs.store import HistoryView, JobBrief, JobView, Kin
 from shared.contracts.base import Priority
+from shared.contracts.jobs import JOB_BY_TYPE
 from shared.web.bodies import Body, Moment, Query
+
+
+def _known(job_type: str) -> str:
+    if job_type not in JOB_BY_TYPE:
+        raise ValueError(f"one of {', '.join(JOB_BY_TYPE)}")
+    return job_type
+
+
+KnownType = Annotated[str, AfterValidator(_known)]
+"""A job type that there is: a filter by any other would find nothing, which looks like good news."""
 
 
 class JobsQuery(Query):
@@ -45,7 +56,7 @@ class ListQuery(Query):
     `q` is the id of a job or of its cause, or a part of its last error; `since` and `until` are of its cause's time.
     """
 
-    type: str | None = None
+    type: KnownType | None = None
     state: JobState | None = None
     cause: UUID | None = None
     priority: Annotated[int, Field(ge=1, le=5)] | None = None

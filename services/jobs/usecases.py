@@ -204,7 +204,8 @@ class JobsDesk:
                 errors=[FieldError("/type", "unknown_job_type", f"one of {known}")],
             )
         try:
-            payload = contract.model_validate_json(orjson.dumps(request.payload))
+            # A reader ignores what it does not know; who makes a job by hand is told of it.
+            payload = contract.model_validate_json(orjson.dumps(request.payload), extra="forbid")
         except TypeError as exc:  # an integer over 64 bits
             errors = [FieldError("/payload", "invalid_json", str(exc))]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc

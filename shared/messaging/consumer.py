@@ -78,6 +78,7 @@ TURN_SECONDS: Final = 0.01
 
 POSTPONED: Final = "postponed"
 ATTEMPTS = Counter("souk_job_attempts", "Attempts that ended, by type and outcome.", ["type", "outcome"])
+DROPPED = Counter("souk_job_copies_dropped", "Copies dropped unrun: of jobs cancelled or published anew.", ["type"])
 WAIT_SECONDS = Histogram(
     "souk_job_wait_seconds",
     "How long jobs waited for their first attempt: since their cause, or their publishing if put off.",
@@ -299,6 +300,7 @@ class WorkConsumer:
         match self._controls.verdict(item.delivery.envelope.id, item.delivery.fence):
             case Verdict.DROP:
                 log.info("job_dropped", fence=item.delivery.fence)
+                DROPPED.labels(self._work.type).inc()
                 self._acknowledge(item)
             case Verdict.PARK:
                 log.warning("job_parked", why=KILLED_ITS_WORKER)

@@ -16,9 +16,11 @@ from typing import Any, Final
 import orjson
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
+from prometheus_client import Histogram
 from pydantic import ValidationError
 
 from shared import tracing
+from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import EVENT_BY_TYPE
@@ -36,6 +38,13 @@ BUG_ATTEMPTS: Final = 5
 """How often a message is tried that fails for no expected reason, before it is parked."""
 SHORTEST_WAIT_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 5.0
+
+WAIT_SECONDS: Final = Histogram(
+    "souk_event_wait_seconds",
+    "How long events waited until they were handled: since the change that they tell of, by type.",
+    ["type"],
+    buckets=(0.05, 0.2, 1, 5, 30, 120, 600),
+)
 
 HandleBatch = Callable[[Sequence[DeliveredMessage]], Awaitable[None]]
 OnParked = Callable[[DeliveredMessage], None]
@@ -251,7 +260,13 @@ def _span_of(received: Received, since_ns: int | None = None) -> tracing.Span:
 
 def _tell_handled(envelope: Envelope, since_ns: int) -> None:
     ms = round((time.time_ns() - since_ns) / 1e6, 1)
+    observe_wait(envelope)
     log.info("event_handled", type=envelope.type, message_id=str(envelope.id), ms=ms)
+
+
+def observe_wait(envelope: Envelope) -> None:
+    """Count an event that is handled now; for who handles events other than by a table, too."""
+    WAIT_SECONDS.labels(envelope.type).observe(max(0.0, (utc_now() - envelope.time).total_seconds()))
 
 
 @asynccontextmanager

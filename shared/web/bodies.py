@@ -126,7 +126,7 @@ def pointed(error: ValidationError) -> list[FieldError]:
         FieldError(
             "".join(f"/{_escaped(part)}" for part in item["loc"]),
             item["type"],
-            item["msg"],
+            item["msg"].removeprefix("Value error, "),
         )
         for item in error.errors(include_url=False, include_context=False)
     ]

@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alerts import in_rules
-from tests.e2e.marketplace import Stack
+from tests.e2e.marketplace import Shop, Stack
 
 ENDINGS = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}
 """What of a family has a value; a counter with labels has none before it first counts."""
@@ -39,6 +39,21 @@ async def test_every_figure_of_the_alerts_is_told_with_its_labels(stack: Stack) 
     asked = [(alert.name, *selector) for alert in in_rules() for selector in alert.selectors()]
     assert [(alert, name) for alert, name, _ in asked if name not in told] == []
     assert [(alert, name) for alert, name, labels in asked if told[name] and not labels <= told[name]] == []
+
+
+async def test_the_way_of_a_product_is_measured_from_event_to_report(shop: Shop) -> None:
+    await shop.settled(await shop.submit(), pictures=0)
+    async with aiohttp.ClientSession() as http:
+        ledger = await scraped(http, shop.stack.process("ledger").ops_url)
+        notifier = await scraped(http, shop.stack.process("notifier").ops_url)
+    for figure in ('souk_event_wait_seconds_count{type="product.submitted"}', "souk_report_wait_seconds_count"):
+        assert value_of(figure, ledger) >= 1
+    assert value_of('souk_job_wait_seconds_count{priority="2",type="send-email"}', notifier) >= 1
+
+
+def value_of(figure: str, page: str) -> float:
+    [value] = [line.removeprefix(figure) for line in page.splitlines() if line.startswith(f"{figure} ")]
+    return float(value)
 
 
 async def test_each_process_tells_its_version_and_the_lag_of_its_loop(stack: Stack) -> None:

@@ -22,6 +22,13 @@ IN_HAND_SECONDS: Final = 20.0
 IN_FLIGHT: Final = ":idempotency_key_in_flight"
 ARCHIVED: Final = "archived"
 
+Tell = Callable[[int, int], None]
+"""Hears how many are done, and of how many."""
+
+
+def tell_nobody(done: int, total: int) -> None:
+    """For who shows no progress."""
+
 
 class FillingFailed(Exception):
     """The catalogue did not become what it should be; the message says which request was answered how."""
@@ -39,12 +46,12 @@ class Filled:
     added: int = 0
 
 
-async def fill(run: RunFile, paintings: Path, *, tell: Callable[[int], None] = lambda _: None) -> Filled:
+async def fill(run: RunFile, paintings: Path, *, tell: Tell = tell_nobody) -> Filled:
     """Bring all goods into the catalogue, with a picture each, and place the orders.
 
     A product that exists is only brought forward to `approved` if somebody left it elsewhere; one that its vendor
-    archived is offered anew. Safe to run twice and after an interruption. `tell` hears how many are done. Renditions
-    are not waited for: `pictures_ready` does. Raises FillingFailed.
+    archived is offered anew. Safe to run twice and after an interruption. Renditions are not waited for:
+    `pictures_ready` does. Raises FillingFailed.
     """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as http:
         with open_paintings(paintings) as opened:
@@ -52,18 +59,23 @@ async def fill(run: RunFile, paintings: Path, *, tell: Callable[[int], None] = l
             return await filling.run()
 
 
-async def pictures_ready(run: RunFile) -> None:
+async def pictures_ready(run: RunFile, *, tell: Tell = tell_nobody) -> None:
     """Return once every picture of the seeded products is ready. Raises FillingFailed for one that failed."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as http:
         gateway = Gateway(http, run.gateway)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while any([await _has_unready(gateway, vendor.api_key) for vendor in run.accounts.vendors]):
+        while True:
+            are_ready = [each for vendor in run.accounts.vendors for each in await _pictures(gateway, vendor.api_key)]
+            tell(sum(are_ready), len(are_ready))
+            if all(are_ready):
+                return
             if time.monotonic() > deadline:
                 raise FillingFailed(f"some pictures are not ready after {PATIENCE_SECONDS:g} s")
             await asyncio.sleep(0.5)
 
 
-async def _has_unready(gateway: "Gateway", key: str) -> bool:
+async def _pictures(gateway: "Gateway", key: str) -> list[bool]:
+    """Of each picture of a vendor's seeded products whether it is ready."""
     seeded = {good.sku for good in GOODS}
     images = [
         image for product in await gateway.products(key) if product["sku"] in seeded for image in product["images"]
@@ -71,11 +83,11 @@ async def _has_unready(gateway: "Gateway", key: str) -> bool:
     failed = next((image for image in images if image["status"] == "failed"), None)
     if failed is not None:
         raise FillingFailed(f"the picture “{failed['alt']}” failed: {failed['failure']}")
-    return any(image["status"] != "ready" for image in images)
+    return [image["status"] == "ready" for image in images]
 
 
 class _Filling:
-    def __init__(self, gateway: "Gateway", run: RunFile, paintings: Paintings, tell: Callable[[int], None]) -> None:
+    def __init__(self, gateway: "Gateway", run: RunFile, paintings: Paintings, tell: Tell) -> None:
         self._gateway = gateway
         self._accounts = run.accounts
         self._paintings = paintings
@@ -108,7 +120,7 @@ class _Filling:
                 product = await self._picture(number, good, product)
             product = await self._approve(good, product)
             self._filled.products[good.sku] = product
-            self._tell(len(self._filled.products))
+            self._tell(len(self._filled.products), len(GOODS))
 
     async def _offer(self, good: Good, *, attempt: int) -> Mapping[str, Any]:
         async def offer() -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import aiohttp
 
-from deploy.local.catalogue.filling import AT_ONCE, CALL_SECONDS, Gateway
+from deploy.local.catalogue.filling import AT_ONCE, CALL_SECONDS, Gateway, Tell, tell_nobody
 from deploy.local.catalogue.goods import GOODS
 from deploy.local.catalogue.history import ForSale, PastOrder, history
 from deploy.local.run_file import RunFile
@@ -19,7 +19,7 @@ ORDERS_A_DAY: Final = 3
 SEED: Final = 11
 
 
-async def sell_history(run: RunFile, products: Mapping[str, Mapping[str, Any]]) -> int:
+async def sell_history(run: RunFile, products: Mapping[str, Mapping[str, Any]], *, tell: Tell = tell_nobody) -> int:
     """Place the orders of the last `DAYS` days, each once, and say how many; 0 if they are there.
 
     First the goods for them come in, so that stock is what it was. An interrupted run leaves a shorter history.
@@ -36,14 +36,16 @@ async def sell_history(run: RunFile, products: Mapping[str, Mapping[str, Any]]) 
         )
     )
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=CALL_SECONDS)) as http:
-        selling = _Selling(Gateway(http, run.gateway), run)
+        selling = _Selling(Gateway(http, run.gateway), run, tell)
         return await selling.run(orders)
 
 
 class _Selling:
-    def __init__(self, gateway: Gateway, run: RunFile) -> None:
+    def __init__(self, gateway: Gateway, run: RunFile, tell: Tell) -> None:
         self._gateway = gateway
         self._accounts = run.accounts
+        self._tell = tell
+        self._placed = 0
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, orders: Sequence[PastOrder]) -> int:
@@ -51,7 +53,7 @@ class _Selling:
             return 0
         async with asyncio.TaskGroup() as group:
             for number, order in enumerate(orders):
-                group.create_task(self._place(number, order))
+                group.create_task(self._place(number, order, of=len(orders)))
         return len(orders)
 
     async def _deliver(self, orders: Sequence[PastOrder]) -> bool:
@@ -78,7 +80,7 @@ class _Selling:
         page = await self._gateway.get(f"/api/vendor/inventory/{rarest.product_id}/movements?limit=100", key)
         return any(each["kind"] == "receive" and each["version"] > 1 for each in page["items"])
 
-    async def _place(self, number: int, order: PastOrder) -> None:
+    async def _place(self, number: int, order: PastOrder, *, of: int) -> None:
         async with self._slots:
             body = {
                 "external_id": f"history-{number:04}",
@@ -96,6 +98,8 @@ class _Selling:
             placed = await self._gateway.post("/api/orders", key, body, expect={200, 201})
             if order.cancelled_at is not None:
                 await self._gateway.post(f"/api/orders/{placed['id']}/cancel", key, None)
+            self._placed += 1
+            self._tell(self._placed, of)
 
 
 def _for_sale(run: RunFile, shop: int, product: Mapping[str, Any]) -> ForSale:

@@ -9,6 +9,8 @@ from services.jobs.control.schemas import (
     BulkShown,
     CancelledShown,
     RetryFailedBody,
+    StatesBody,
+    StatesShown,
     TypesShown,
 )
 from services.jobs.control.usecases import ControlDesk
@@ -24,6 +26,7 @@ def routes(desk: ControlDesk) -> list[web.RouteDef]:
         web.post("/api/admin/jobs/{id}/cancel", edge.cancel),
         web.post("/api/admin/jobs/retry", edge.retry_failed),
         web.post("/api/admin/jobs/bulk", edge.bulk),
+        web.post("/api/admin/jobs/states", edge.states),
         web.get("/api/admin/jobs/groups", edge.groups),
         web.get("/api/admin/job-types", edge.types),
         web.post("/api/admin/job-types/{type}/pause", edge.pause),
@@ -53,7 +56,19 @@ class _Edge:
             by=by,
             request_id=request.get(REQUEST_ID),
         )
-        shown: BulkRetryShown = {"jobs": done.jobs, "over_seconds": done.over_seconds, "dry_run": done.is_dry_run}
+        shown: BulkRetryShown = {
+            "jobs": done.jobs,
+            "over_seconds": done.over_seconds,
+            "dry_run": done.is_dry_run,
+            "more": not done.is_all,
+            "ids": done.ids,
+        }
+        return answer(shown)
+
+    async def states(self, request: web.Request) -> web.Response:
+        require(request, *OPERATORS)
+        body = await read_body(request, StatesBody)
+        shown: StatesShown = {"states": {state.value: n for state, n in (await self._desk.states(body.ids)).items()}}
         return answer(shown)
 
     async def bulk(self, request: web.Request) -> web.Response:

@@ -1,6 +1,6 @@
 """The bodies of control."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -9,25 +9,39 @@ from typing_extensions import TypedDict
 
 from services.jobs.breakers.store import OpenBreaker
 from services.jobs.control.store import FailedFilter, PausedType
-from services.jobs.control.usecases import BULK_STATES, BulkAction
+from services.jobs.control.usecases import BULK_LIMIT, BULK_STATES, BulkAction
 from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
+from services.jobs.schemas import KnownType
 from shared.web.bodies import Body, Moment
+
+PerSecond = Annotated[float, Field(gt=0, le=1000)]
+"""How many jobs of a bulk are let go each second."""
 
 
 class RetryFailedBody(Body):
-    """Which failed jobs to retry, how fast, and whether only to count them."""
+    """Which failed jobs to retry, how fast, and whether only to count them.
 
-    type: Annotated[str, Field(max_length=100)] | None = None
+    `cause` is an error without its numbers and ids, as the groups of failed jobs have it.
+    """
+
+    type: KnownType | None = None
     error_class: Annotated[str, Field(max_length=200)] | None = None
+    cause: Annotated[str, Field(max_length=400)] | None = None
     since: Moment | None = None
-    per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    per_second: PerSecond = 20.0
     dry_run: bool = True
 
     @property
     def where(self) -> FailedFilter:
         """The filter as a value."""
-        return FailedFilter(type=self.type, error_class=self.error_class, since=self.since)
+        return FailedFilter(type=self.type, error_class=self.error_class, cause=self.cause, since=self.since)
+
+
+class StatesBody(Body):
+    """The jobs of a bulk, whose states are asked for."""
+
+    ids: Annotated[tuple[UUID, ...], Field(max_length=BULK_LIMIT)]
 
 
 class BulkBody(Body):
@@ -37,14 +51,14 @@ class BulkBody(Body):
     """
 
     action: BulkAction
-    type: Annotated[str, Field(max_length=100)] | None = None
+    type: KnownType | None = None
     state: JobState | None = None
     cause: UUID | None = None
     priority: Annotated[int, Field(ge=1, le=5)] | None = None
     q: Annotated[str, Field(min_length=3, max_length=200)] | None = None
     since: Moment | None = None
     until: Moment | None = None
-    per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    per_second: PerSecond = 20.0
     dry_run: bool = True
 
     @model_validator(mode="after")
@@ -79,11 +93,19 @@ class CancelledShown(TypedDict):
 
 
 class BulkRetryShown(TypedDict):
-    """What a bulk retry would do or does."""
+    """What a bulk retry would do or does. `more` says that others fit, so ask again; `ids` are the retried jobs."""
 
     jobs: int
     over_seconds: float
     dry_run: bool
+    more: bool
+    ids: Sequence[UUID]
+
+
+class StatesShown(TypedDict):
+    """How many of the jobs asked for are in which state; those that are not kept are in none."""
+
+    states: Mapping[str, int]
 
 
 class TypesShown(TypedDict):

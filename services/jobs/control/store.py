@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.jobs.models import JobState
 from shared.contracts.control import Control
 from shared.db.pool import Connection
 
@@ -37,25 +38,30 @@ STILL_MEANT: Final = """
     ORDER BY c.seq DESC LIMIT $1
 """
 FORGET: Final = "DELETE FROM jobs.controls WHERE issued_at < now() - interval '48 hours' AND published_at IS NOT NULL"
-GROUPS: Final = """
+_CAUSE: Final = """regexp_replace(regexp_replace(left(error_message, 300),
+                   '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', '<id>', 'g'),
+                   '[0-9]+(\\.[0-9]+)?', '<n>', 'g')"""
+"""A job's error without its numbers and ids."""
+GROUPS: Final = f"""
     -- Of the newest failed jobs: the same error with other numbers and ids is one cause.
     SELECT type, error_class, cause, count(*) AS jobs, min(finished_at) AS first_seen, max(finished_at) AS last_seen,
            (array_agg(id ORDER BY finished_at DESC))[1] AS example
     FROM (
-        SELECT id, type, error_class, finished_at,
-               regexp_replace(regexp_replace(left(error_message, 300),
-                   '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', '<id>', 'g'),
-                   '[0-9]+(\\.[0-9]+)?', '<n>', 'g') AS cause
+        SELECT id, type, error_class, finished_at, {_CAUSE} AS cause
         FROM jobs.jobs WHERE state = 'failed' ORDER BY finished_at DESC LIMIT $1
     ) failed
     GROUP BY type, error_class, cause ORDER BY jobs DESC, last_seen DESC LIMIT 200
-"""
-FAILED: Final = """
+"""  # noqa: S608 - constants
+FAILED: Final = f"""
     -- Which failed jobs a bulk retry means, oldest first; every filter may be null.
     SELECT id FROM jobs.jobs
     WHERE state = 'failed' AND ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR error_class = $2)
-      AND ($3::timestamptz IS NULL OR finished_at >= $3)
-    ORDER BY finished_at LIMIT $4
+      AND ($3::timestamptz IS NULL OR finished_at >= $3) AND ($4::text IS NULL OR {_CAUSE} = $4)
+    ORDER BY finished_at LIMIT $5
+"""  # noqa: S608
+STATES: Final = """
+    -- How many of these jobs are in which state.
+    SELECT state, count(*) AS jobs FROM jobs.jobs WHERE id = ANY($1::uuid[]) GROUP BY state
 """
 _SENDER_KEY: Final = 0xC047
 GROUPED_JOBS: Final = 10_000
@@ -89,6 +95,7 @@ class FailedFilter:
 
     type: str | None = None
     error_class: str | None = None
+    cause: str | None = None
     since: datetime | None = None
 
 
@@ -154,7 +161,12 @@ class ControlStore:
 
     async def failed(self, conn: Connection, where: FailedFilter, limit: int) -> list[UUID]:
         """Failed jobs that fit, oldest first."""
-        return [row["id"] for row in await conn.fetch(FAILED, where.type, where.error_class, where.since, limit)]
+        found = await conn.fetch(FAILED, where.type, where.error_class, where.since, where.cause, limit)
+        return [row["id"] for row in found]
+
+    async def states(self, conn: Connection, ids: Sequence[UUID]) -> dict[JobState, int]:
+        """In which states these jobs are; those that are not kept are not counted."""
+        return {JobState(row["state"]): row["jobs"] for row in await conn.fetch(STATES, ids)}
 
 
 def _control(row: dict[str, object]) -> Control:

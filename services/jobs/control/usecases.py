@@ -18,20 +18,27 @@ from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection
+from shared.errors import FieldError, InvalidInput
 from shared.messaging.topology import WORK_BY_TYPE
 from shared.web.identity import Identity
 
 BULK_LIMIT: Final = 5_000
 """Jobs of one bulk retry; ask again for more."""
+LONGEST_SPREAD_SECONDS: Final = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class BulkRetry:
-    """What a bulk retry would do or did: how many jobs, and over how many seconds they are published."""
+    """What a bulk retry would do or did: how many jobs, and over how many seconds they are published.
+
+    `is_all` is False where more fit than are retried at once; `ids` are the retried ones.
+    """
 
     jobs: int
     over_seconds: float
     is_dry_run: bool
+    is_all: bool
+    ids: Sequence[UUID] = ()
 
 
 class BulkAction(StrEnum):
@@ -138,6 +145,11 @@ class ControlDesk:
         async with connection(self._pool) as conn:
             return await self._store.groups(conn)
 
+    async def states(self, ids: Sequence[UUID]) -> dict[JobState, int]:
+        """In which states these jobs are; those that are not kept are not counted."""
+        async with connection(self._pool) as conn:
+            return await self._store.states(conn, ids)
+
     async def retry_failed(
         self,
         where: FailedFilter,
@@ -149,17 +161,20 @@ class ControlDesk:
     ) -> BulkRetry:
         """Retry the failed jobs that fit, at most 5,000, `per_second` of them each second; or only count them."""
 
-        async def write(conn: Connection) -> int:
-            ids = await self._store.failed(conn, where, BULK_LIMIT)
+        async def write(conn: Connection) -> BulkRetry:
+            fitting = await self._store.failed(conn, where, BULK_LIMIT + 1)
+            ids, is_all = fitting[:BULK_LIMIT], len(fitting) <= BULK_LIMIT
+            over = spread_over(len(ids), per_second)
             if is_dry_run:
-                return len(ids)
+                return BulkRetry(len(ids), over, is_dry_run=True, is_all=is_all)
             retried = await self._retry_all(conn, ids, per_second=per_second, by=by)
-            detail = {"jobs": retried, "type": where.type, "error_class": where.error_class, "since": where.since}
+            named = {name: value for name, value in asdict(where).items() if value is not None}
+            detail = {**named, "jobs": len(retried)}
             await audit.record(conn, by, "jobs.retry", about=("jobs", ""), detail=detail, request_id=request_id)
-            return retried
+            over = spread_over(len(retried), per_second)
+            return BulkRetry(len(retried), over, is_dry_run=False, is_all=is_all, ids=retried)
 
-        jobs = await in_ledger(self._pool, write)
-        return BulkRetry(jobs, round(jobs / per_second, 1), is_dry_run)
+        return await in_ledger(self._pool, write)
 
     async def bulk(
         self,
@@ -179,10 +194,12 @@ class ControlDesk:
         async def write(conn: Connection) -> tuple[int, bool]:
             ids = await self._fitting(conn, action, where)
             chosen, is_all = ids[:BULK_LIMIT], len(ids) <= BULK_LIMIT
+            if action is BulkAction.RETRY:
+                spread_over(len(chosen), per_second)
             if is_dry_run:
                 return len(chosen), is_all
             if action is BulkAction.RETRY:
-                done = await self._retry_all(conn, chosen, per_second=per_second, by=by)
+                done = len(await self._retry_all(conn, chosen, per_second=per_second, by=by))
             else:
                 done = await self._cancel_all(conn, chosen, by=by)
             named = {name: value for name, value in asdict(where).items() if value is not None}
@@ -204,13 +221,14 @@ class ControlDesk:
                 found += await ids_of(conn, replace(where, state=state), limit=BULK_LIMIT + 1 - len(found))
         return found
 
-    async def _retry_all(self, conn: Connection, ids: Sequence[UUID], *, per_second: float, by: Identity) -> int:
+    async def _retry_all(self, conn: Connection, ids: Sequence[UUID], *, per_second: float, by: Identity) -> list[UUID]:
         locked = await self._ledger.lock(conn, ids)
         over = [locked[id_] for id_ in ids if id_ in locked and locked[id_].state in RETRYABLE_BY_HAND]
         attempts = {job_type: work.attempts for job_type, work in WORK_BY_TYPE.items()}
         await self._ledger.reopen_all(conn, over, attempts=attempts, seconds=1 / per_second, actor=_name(by))
-        await self._letters.drop_of_jobs(conn, [job.id for job in over])
-        return len(over)
+        retried = [job.id for job in over]
+        await self._letters.drop_of_jobs(conn, retried)
+        return retried
 
     async def _cancel_all(self, conn: Connection, ids: Sequence[UUID], *, by: Identity) -> int:
         """As `cancel`, of many: those that run are asked."""
@@ -237,10 +255,19 @@ class ControlDesk:
         return len(open_ones)
 
 
+def spread_over(jobs: int, per_second: float) -> float:
+    """Over how many seconds so many jobs are let go. Raises `InvalidInput` for a rate that takes over a week."""
+    seconds = jobs / per_second
+    if seconds > LONGEST_SPREAD_SECONDS:
+        wrong = FieldError("/per_second", "too_slow", "so slow that the last job would begin after more than a week")
+        raise InvalidInput(f"{jobs} jobs would take too long.", errors=[wrong])
+    return round(seconds, 1)
+
+
 def _name(by: Identity) -> str:
     return f"{by.role} {by.account_id}"
 
 
 def _known(job_type: str) -> None:
     if job_type not in WORK_BY_TYPE:
-        raise UnknownJobType(f"There is no job type {job_type!r}.")
+        raise UnknownJobType(f"There is no job type {job_type!r}; there are {', '.join(WORK_BY_TYPE)}.")

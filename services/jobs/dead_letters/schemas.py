@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from services.jobs.control.schemas import PerSecond
 from services.jobs.dead_letters.models import Kind, Letter, LetterFilter, ParkedBy, payload_of
 from shared.web.bodies import Body, Moment, Query
 
@@ -53,7 +54,7 @@ class PurgeBody(Body):
 class ReplayBody(PurgeBody):
     """The same, and how many jobs are let go each second."""
 
-    per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    per_second: PerSecond = 20.0
 
 
 class LetterShown(TypedDict):

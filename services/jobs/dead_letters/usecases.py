@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.jobs.audit import store as audit
+from services.jobs.control.usecases import spread_over
 from services.jobs.dead_letters.models import Letter, LetterFilter
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import LetterNotFound, LetterOfUnknownJob, LetterUnreadable, NotRetryable
@@ -29,12 +30,16 @@ class LetterPage:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay would do or did: jobs to retry, messages to put back, and over how many seconds."""
+    """What a replay would do or did: jobs to retry, messages to put back, and over how many seconds.
+
+    `job_ids` are the retried jobs.
+    """
 
     jobs: int
     messages: int
     over_seconds: float
     dry_run: bool
+    job_ids: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +110,18 @@ class LetterDesk:
 
         async def write(conn: Connection) -> Replay:
             jobs, messages = await self._store.replayable(conn, where, BULK_LIMIT)
+            over = spread_over(len(jobs), per_second)
             if is_dry_run:
-                return Replay(len(jobs), len(messages), round(len(jobs) / per_second, 1), dry_run=True)
+                return Replay(len(jobs), len(messages), over, dry_run=True)
             locked = await self._ledger.lock(conn, jobs)
             failed = [locked[id_] for id_ in jobs if id_ in locked and locked[id_].state in RETRYABLE_BY_HAND]
             attempts = {job_type: work.attempts for job_type, work in WORK_BY_TYPE.items()}
             await self._ledger.reopen_all(conn, failed, attempts=attempts, seconds=1 / per_second, actor=_name(by))
             ids = [job.id for job in failed]
             await self._store.drop_of_jobs(conn, ids)
-            done = Replay(
-                len(ids), await self._store.ask_back(conn, messages), round(len(ids) / per_second, 1), dry_run=False
-            )
+            put_back = await self._store.ask_back(conn, messages)
+            over = spread_over(len(ids), per_second)
+            done = Replay(len(ids), put_back, over, dry_run=False, job_ids=ids)
             detail = {**_named(where), "jobs": done.jobs, "messages": done.messages}
             about = ("dead_letters", "")
             await audit.record(conn, by, "dead_letters.replay", about=about, detail=detail, request_id=request_id)

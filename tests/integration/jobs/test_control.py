@@ -129,10 +129,16 @@ async def test_failures_are_grouped_by_cause_and_retried_together(
         )
         where = FailedFilter(type="process-image", error_class="InvalidInput")
         counted = await control.retry_failed(where, per_second=2, is_dry_run=True, by=OPS, request_id=None)
-        assert (counted.jobs, counted.over_seconds) == (4, 2.0)
+        assert (counted.jobs, counted.over_seconds, counted.is_all, counted.ids) == (4, 2.0, True, ())
+        for text, expected in ((group.cause, 4), ("picture <id> has <n> bytes", 0)):
+            this = FailedFilter(cause=text)
+            found = await control.retry_failed(this, per_second=2, is_dry_run=True, by=OPS, request_id=None)
+            assert found.jobs == expected
         assert (await marketplace.desk.stats())["failed"] == 4
         mended = True
-        await control.retry_failed(where, per_second=20, is_dry_run=False, by=OPS, request_id=None)
+        done = await control.retry_failed(where, per_second=20, is_dry_run=False, by=OPS, request_id=None)
+        assert len(done.ids) == 4
         for cause in causes:
             await one_job(marketplace, cause, JobState.COMPLETED)
+        assert await control.states([*done.ids, new_id()]) == {JobState.COMPLETED: 4}
     assert await control.groups() == []

@@ -11,6 +11,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from services.jobs.control.routes import routes as control_routes
+from services.jobs.control.store import ControlStore
+from services.jobs.control.usecases import ControlDesk
 from services.jobs.health.store import HealthStore
 from services.jobs.health.usecases import HealthDesk
 from services.jobs.models import Order, new_job
@@ -90,6 +93,7 @@ class Api:
 async def api(pool: Pool, desk: JobsDesk) -> AsyncIterator[Api]:
     app = new_app(middlewares=[identity_middleware(service="jobs", key=KEY)])
     app.add_routes(routes(desk, HealthDesk(pool, HealthStore())))
+    app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serving(app, host="127.0.0.1", port=0))
         session = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
@@ -414,3 +418,44 @@ async def test_the_newest_fifty_failed_jobs_are_shown(api: Api) -> None:
     made = [await api.job(Outcome.FAILED) for _ in range(52)]
     shown = (await api.call("GET", "/api/admin/jobs?action=failed"))["jobs"]
     assert [job["id"] for job in shown] == made[:1:-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"type": "send-mail"}, "/type"),
+        ({"per_second": 0}, "/per_second"),
+        ({"per_second": 1e-300}, "/per_second"),
+        ({"per_second": 1e6}, "/per_second"),
+        ({"since": "yesterday"}, "/since"),
+        ({"since": "2026-01-31T12:00:00"}, "/since"),
+        ({"cause": "x\0"}, "/cause"),
+        ({"error_class": 1}, "/error_class"),
+        ({"dry_run": "no"}, "/dry_run"),
+        ({"dryrun": False}, "/dryrun"),
+    ],
+    ids=str,
+)
+async def test_a_bulk_retry_that_says_what_cannot_be_is_refused_and_retries_nothing(
+    api: Api, body: dict[str, object], pointer: str
+) -> None:
+    failed = await api.job(Outcome.FAILED)
+    problem = await api.call("POST", "/api/admin/jobs/retry", body={"dry_run": False, **body}, status=422)
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    assert (await api.call("GET", f"/api/admin/jobs?action=job&id={failed}"))["job"]["state"] == "failed"
+
+
+async def test_a_filter_by_a_type_that_does_not_exist_says_which_do(api: Api) -> None:
+    problem = await api.call("GET", "/api/admin/jobs/list?type=send-mail", status=422)
+    [error] = problem["errors"]
+    assert error["pointer"] == "/type"
+    assert "send-email" in error["detail"]
+
+
+async def test_states_of_many_jobs_are_counted(api: Api) -> None:
+    ids = [await api.job(), await api.job(Outcome.FAILED), await api.job(Outcome.FAILED), str(new_id())]
+    answer = await api.call("POST", "/api/admin/jobs/states", by=OPS, body={"ids": ids})
+    assert answer == {"states": {"pending": 1, "failed": 2}}
+    for body in ({"ids": ["x"]}, {}, {"ids": [str(new_id())] * 5001}):
+        await api.call("POST", "/api/admin/jobs/states", body=body, status=422)
+    await api.call("POST", "/api/admin/jobs/states", by=VENDOR, body={"ids": []}, status=403)

@@ -50,6 +50,9 @@ def gateway() -> Iterator[FakeGateway]:
         def do_POST(self) -> None:
             self._answer("POST")
 
+        def do_DELETE(self) -> None:
+            self._answer("DELETE")
+
         def _answer(self, method: str) -> None:
             place = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

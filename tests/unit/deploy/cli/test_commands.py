@@ -1,15 +1,20 @@
 """What the commands ask, what they show, and what the shell is told."""
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 from typer.core import TyperGroup
+from typer.testing import Result
 
 from deploy.cli.app import app
 from deploy.cli.shown import ExitCode
+from services.jobs.breakers.store import OpenBreaker
+from shared.encoding import to_json
 from tests.unit.deploy.cli.conftest import KEY, FakeGateway, Souk
 
 JOB: dict[str, Any] = {
@@ -34,6 +39,7 @@ JOB: dict[str, Any] = {
     "attempts": [],
 }
 LIST = "GET /api/admin/jobs/list"
+COUNTED = {"jobs": 2, "over_seconds": 0.1, "dry_run": True, "more": False, "ids": []}
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
@@ -51,7 +57,7 @@ def test_the_commands_of_the_design_are_there() -> None:
         up;down;status;demo;migrate;topology apply;bench;audit;user add;key add;config check;config list;cache show;
         cache clear;schedule list;schedule run;schedule pause;schedule resume;schedule preview;jobs stats;jobs list;
         jobs show;jobs retry;jobs cancel;jobs tail;jobs enqueue;jobs groups;jobs pause;jobs resume;jobs workers;
-        jobs types;jobs dead list;jobs dead replay
+        jobs types;jobs clear-history;jobs dead list;jobs dead show;jobs dead replay;jobs dead purge;config secrets;seed
     """
     assert {name.strip() for name in wanted.split(";")} <= COMMANDS.keys()
 
@@ -113,6 +119,42 @@ def test_a_refusal_is_its_sentence_and_an_exit_code(gateway: FakeGateway, souk: 
         assert result.stderr.startswith("It is [not] so.\n  /id: an id\n")
 
 
+def complaint_of(result: Result) -> dict[str, Any]:
+    """What a program reads of a failure: the last line of standard error, and nothing on standard output."""
+    assert result.stdout == ""
+    error: dict[str, Any] = json.loads(result.stderr.splitlines()[-1])["error"]
+    assert error["exit_code"] == result.exit_code
+    return error
+
+
+def test_with_json_a_refusal_is_json_with_what_the_gateway_said(gateway: FakeGateway, souk: Souk) -> None:
+    problem = {"detail": "No.", "request_id": "r1", "errors": [{"pointer": "/id", "code": "x", "detail": "an id"}]}
+    gateway.say("GET /api/admin/jobs", problem, 422)
+    error = complaint_of(souk("jobs", "show", "x", "--json"))
+    assert error == {"exit_code": 2, "kind": "usage", "detail": "No.\n  /id: an id", "problem": problem}
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (("jobs", "show"), "usage"),
+        (("jobs", "stats", "--bad"), "usage"),
+        (("jobs", "list", "--state", "odd"), "usage"),
+        (("jobs", "retry", "x", "--dry-run"), "usage"),
+        (("config", "check", "--process", "nobody"), "usage"),
+        (("cache", "clear"), "usage"),
+        (("--gateway", "http://127.0.0.1:9", "jobs", "stats"), "away"),
+        (("schedule", "preview", "x"), "failed"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else words,
+)
+def test_with_json_whatever_complains_does_it_in_json(
+    gateway: FakeGateway, souk: Souk, words: tuple[str, ...], kind: str
+) -> None:
+    gateway.say("GET /api/admin/schedules", {"items": []})
+    assert complaint_of(souk(*words, "--json"))["kind"] == kind
+
+
 def test_a_gateway_that_is_away_is_said_with_what_to_do(souk: Souk) -> None:
     result = souk("--gateway", "http://127.0.0.1:9", "jobs", "stats")
     assert result.exit_code == ExitCode.AWAY
@@ -142,13 +184,22 @@ def test_a_wrong_setting_of_the_command_is_wrong_usage(souk: Souk) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("cache", "clear"), ("jobs", "cancel", "x"), ("jobs", "retry"), ("jobs", "dead", "replay")],
+    [
+        ("cache", "clear"),
+        ("jobs", "cancel", "x"),
+        ("jobs", "retry"),
+        ("jobs", "clear-history"),
+        ("jobs", "dead", "replay"),
+        ("jobs", "dead", "purge"),
+        ("jobs", "dead", "purge", "x"),
+    ],
     ids=" ".join,
 )
 def test_what_destroys_or_moves_much_needs_a_yes(gateway: FakeGateway, souk: Souk, command: tuple[str, ...]) -> None:
-    counted = {"jobs": 2, "messages": 1, "over_seconds": 0.1, "dry_run": True}
+    counted = {"jobs": 2, "messages": 1, "over_seconds": 0.1, "dry_run": True, "letters": 3}
     gateway.say("POST /api/admin/jobs/retry", counted)
     gateway.say("POST /api/admin/dead-letters/replay", counted)
+    gateway.say("POST /api/admin/dead-letters/purge", counted)
     result = souk(*command)
     assert result.exit_code == ExitCode.USAGE
     assert "say --yes" in result.stderr
@@ -156,9 +207,78 @@ def test_what_destroys_or_moves_much_needs_a_yes(gateway: FakeGateway, souk: Sou
 
 
 def test_a_dry_run_only_counts(gateway: FakeGateway, souk: Souk) -> None:
-    gateway.say("POST /api/admin/jobs/retry", {"jobs": 2, "over_seconds": 0.1, "dry_run": True})
-    assert "2 failed jobs would be retried" in souk.ok("jobs", "retry", "--type", "send-email", "--dry-run")
-    assert gateway.asked[0][2] == {"per_second": 20.0, "dry_run": True, "type": "send-email"}
+    gateway.say("POST /api/admin/jobs/retry", COUNTED | {"more": True})
+    told = souk.ok("jobs", "retry", "--type", "send-email", "--cause", "<n> bytes too many", "--dry-run")
+    assert told == "2 failed jobs would be retried over 100 ms. More fit: ask again for those.\n"
+    filters = {"type": "send-email", "cause": "<n> bytes too many"}
+    assert [body for _, _, body, _ in gateway.asked] == [{"per_second": 20.0, "dry_run": True, **filters}]
+
+
+@pytest.mark.parametrize(("ends", "code"), [({"completed": 2}, 0), ({"completed": 1, "failed": 1}, 1)])
+def test_many_that_are_retried_are_followed_until_they_are_over(
+    gateway: FakeGateway, souk: Souk, monkeypatch: pytest.MonkeyPatch, ends: dict[str, int], code: int
+) -> None:
+    monkeypatch.setattr("deploy.cli.bulk.LOOK_SECONDS", 0.01)
+    gateway.say("POST /api/admin/jobs/retry", COUNTED)
+    gateway.say("POST /api/admin/jobs/retry", COUNTED | {"dry_run": False, "ids": ["a", "b"]})
+    gateway.say("POST /api/admin/jobs/states", {"states": {"pending": 1, "completed": 1}})
+    gateway.say("POST /api/admin/jobs/states", {"states": ends})
+    result = souk("jobs", "retry", "--yes", "--wait", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (code, {"states": ends})
+    assert [body for _, _, body, _ in gateway.asked[2:]] == [{"ids": ["a", "b"]}] * 2
+
+
+def test_the_history_is_cleared_until_none_is_left(gateway: FakeGateway, souk: Souk) -> None:
+    gateway.say("GET /api/admin/jobs", {"stats": {"completed": 5, "failed": 1, "cancelled": 0}})
+    gateway.say("POST /api/admin/jobs", {"cleared": 4, "more": True})
+    gateway.say("POST /api/admin/jobs", {"cleared": 2, "more": False})
+    assert souk.json("jobs", "clear-history", "--yes") == {"cleared": 6}
+
+
+def test_dead_letters_are_purged_until_as_many_are_gone_as_were_counted(gateway: FakeGateway, souk: Souk) -> None:
+    purge = "POST /api/admin/dead-letters/purge"
+    for letters in (3, 2, 1):
+        gateway.say(purge, {"letters": letters, "dry_run": letters == 3})
+    assert souk.json("jobs", "dead", "purge", "--queue", "q", "--yes") == {"letters": 3, "dry_run": False}
+    assert [(body["dry_run"], body["queue"]) for _, _, body, _ in gateway.asked] == [(True, "q"), *[(False, "q")] * 2]
+
+
+def test_one_dead_letter_is_deleted(gateway: FakeGateway, souk: Souk) -> None:
+    gateway.say("DELETE /api/admin/dead-letters/x", {})
+    assert souk.ok("jobs", "dead", "purge", "x", "--yes") == "It is deleted.\n"
+
+
+def test_a_type_that_stands_is_shown_with_the_reason(gateway: FakeGateway, souk: Souk) -> None:
+    since = "2026-01-31T12:00:00Z"
+    health = {"active_workers": {"send-email": 1, "process-image": 2}, "oldest_waiting_seconds": {}}
+    opened = datetime.fromisoformat(since)
+    breaker = OpenBreaker("send-email", "w", opened, opened, "MailServerDown", "It cannot be reached.")
+    breakers = [json.loads(to_json(breaker))]
+    paused = [{"type": "process-image", "since": since, "actor": "ops 1"}]
+    gateway.say("GET /api/admin/jobs", {"health": health})
+    gateway.say("GET /api/admin/job-types", {"items": paused, "breakers": breakers})
+    [_, mail, picture] = souk.ok("jobs", "types").splitlines()
+    assert re.search(r"breaker open since .*: MailServerDown: It cannot be reached\.", mail)
+    assert re.search(r"paused since .* by ops 1", picture)
+    gateway.say("GET /api/admin/jobs", {"stats": {"total": 0}, "open_breakers": breakers})
+    souk.ok("jobs", "types")
+    assert "send-email stands since" in souk.ok("jobs", "stats")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("souk jobs pa", {"pause"}),
+        ("souk jobs pause send-", {"send-email", "send-notification"}),
+        ("souk jobs list --state can", {"cancelled"}),
+        ("souk config check --process cat", {"catalog-worker"}),
+        ("souk schedule run daily-m", {"daily-metrics"}),
+    ],
+)
+def test_the_shell_completes_commands_and_names(souk: Souk, words: str, offered: set[str]) -> None:
+    asked = {"_SOUK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    souk.environment |= asked
+    assert set(souk().stdout.split()) == offered
 
 
 def test_many_jobs_are_made_from_a_file(gateway: FakeGateway, souk: Souk, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.moments import moment
 from deploy.cli.shown import duration
-from deploy.cli.status import troubled_since
+from deploy.cli.status import last_moment, troubled_since
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -20,6 +20,11 @@ def line(seconds: float, level: str = "warning") -> str:
 def test_trouble_begins_with_the_first_complaint_after_a_calm_minute() -> None:
     lines = [line(-600), line(0), line(20), line(25, "info"), "not JSON", '{"level": "error"}', line(70, "error")]
     assert troubled_since(lines) == NOON.isoformat()
+
+
+def test_the_last_words_are_of_the_last_line_that_says_when() -> None:
+    assert last_moment([line(0), line(20, "info"), "Traceback", "{}"]) == (NOON + timedelta(seconds=20)).isoformat()
+    assert last_moment(["Traceback"]) is None
 
 
 def test_a_calm_log_tells_nothing() -> None:

@@ -27,6 +27,15 @@ def test_what_is_told_through_the_pipe_is_shown_at_its_other_end() -> None:
     ]
 
 
+def test_a_step_shows_how_far_it_has_come_and_leaves_a_line() -> None:
+    shown = io.StringIO()
+    steps = TerminalSteps(Console(file=shown, force_terminal=True, width=100, color_system=None))
+    with step(steps, "Pictures"):
+        steps.count("Pictures", 12, 48)
+    assert "12 of 48" in shown.getvalue()
+    assert "Pictures … 0.0 s\n" in shown.getvalue()
+
+
 def test_a_stranger_at_the_pipe_is_refused() -> None:
     with pytest.raises(ValueError, match="told"):
         relay_steps([json.dumps({"hello": 1})], TerminalSteps(Console(file=io.StringIO())))
