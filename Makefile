@@ -87,7 +87,7 @@ docs: ## Render docs/messages.md and the schemas from the contracts
 
 lock: ## Renew requirements/*.txt from the .in files (UPGRADE=1 takes newer versions)
 	@$(SETUP) quality --no-broker
-	@for set in quality test run bench; do \
+	@for set in quality test run bench pdf; do \
 		echo "  $$set"; \
 		$(UV_COMPILE) requirements/$$set.in -o requirements/$$set.txt || exit 1; \
 	done

@@ -1,4 +1,4 @@
-"""Set up a clone: `python3 deploy/setup.py run|test|quality|bench [--no-broker]`.
+"""Set up a clone: `python3 deploy/setup.py run|test|quality|bench|pdf [--no-broker]`.
 
 The first thing that runs on a fresh machine, so it needs only a Python 3.11 and its standard
 library. It makes `.venv`, installs the hashed lock file of the set when that has changed, and sees
@@ -39,6 +39,7 @@ SETS = {  # each set with all it contains
     "test": ("run", "test"),
     "quality": ("run", "test", "quality"),
     "bench": ("run", "bench"),
+    "pdf": ("run", "pdf"),
 }
 
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by Debian's packages before they start a service

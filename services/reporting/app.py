@@ -9,6 +9,7 @@ from services.reporting.counting import Counting
 from services.reporting.files import Pages
 from services.reporting.handlers import generate_report, record_events
 from services.reporting.links import Links
+from services.reporting.pdf import Pdfs
 from services.reporting.routes import new_api
 from services.reporting.settings import Settings
 from services.reporting.usecases import Reports
@@ -55,7 +56,9 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             clock=utc_now,
         )
         await stack.enter_async_context(background(every(REVISE_SECONDS, reports.revise), name="reviser"))
-        api = new_api(reports, Pages(), key=key)
+        pdfs = Pdfs()
+        stack.push_async_callback(pdfs.close)
+        api = new_api(reports, Pages(), pdfs, key=key)
         await stack.enter_async_context(serving(api, host=settings.http_host, port=settings.http_port))
         events_read = await stack.enter_async_context(
             reading_all(

@@ -76,8 +76,9 @@ class Table:
         return tuple(place for place, column in enumerate(self.columns) if column not in self.unseen)
 
     def is_number(self, place: int) -> bool:
-        """Whether there are numbers in a column."""
-        return any(isinstance(row[place], int | Decimal) for row in self.rows)
+        """Whether there are numbers or shares in a column."""
+        cells = [row[place] for row in self.rows]
+        return any(isinstance(cell, int | Decimal) or (isinstance(cell, str) and cell.endswith(" %")) for cell in cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,8 @@ def share(part: int, whole: int) -> str:
 
 
 def day_read(day: date) -> str:
-    """A day as people write it."""
-    return f"{day:%a %-d %b %Y}"
+    """A day as people write it, where the year goes without saying."""
+    return f"{day:%a %-d %b}"
 
 
 def days_read(first: date, last: date) -> str:

@@ -1,6 +1,6 @@
 """What reporting raises on purpose."""
 
-from shared.errors import Conflict, InvalidInput, NotFound
+from shared.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 
 
 class UnknownReport(NotFound):
@@ -19,6 +19,21 @@ class ReportNotPending(Conflict):
     """The report is finished; there is nothing to cancel."""
 
     code = "report_not_pending"
+
+
+class PdfNotInstalled(InvalidInput):
+    """PDF is an extra that this installation does not have; ask for another format."""
+
+    code = "pdf_not_installed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, errors=[FieldError("/format", "not_installed", detail)])
+
+
+class PdfNotMade(Unavailable):
+    """The page could not be laid out in time; the other formats can be had."""
+
+    code = "pdf_not_made"
 
 
 class BadPeriod(InvalidInput):

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from services.reporting.routes import ADMIN_REPORTS, VENDOR_REPORTS, XLSX
+from services.reporting.routes import ADMIN_REPORTS, PDF, VENDOR_REPORTS, XLSX
 from services.reporting.schemas import (
     AdminReportBody,
     FileQuery,
@@ -57,8 +57,8 @@ def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
             id=f"read{who}ReportFile",
             summary="Read a report as a file",
             query=FileQuery,
-            answers={200: Answer(str, "The file.", media_types=("text/html", "text/csv", XLSX))},
-            errors=(409,),
+            answers={200: Answer(str, "The file.", media_types=("text/html", "text/csv", XLSX, PDF))},
+            errors=(409, 503),
         ),
     )
 

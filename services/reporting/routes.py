@@ -11,6 +11,7 @@ from services.reporting.files import Pages, csv_of, xlsx_of
 from services.reporting.layout import document_of
 from services.reporting.links import PREFIX as LINKS
 from services.reporting.models import Report, ReportType
+from services.reporting.pdf import Pdfs
 from services.reporting.schemas import (
     AdminReportBody,
     FileFormat,
@@ -27,18 +28,21 @@ from shared.web.identity import Role, identity_middleware, require
 from shared.web.server import new_app
 
 REPORTS: Final = web.AppKey("reports", Reports)
+PDFS: Final = web.AppKey("pdfs", Pdfs)
 PAGES: Final = web.AppKey("pages", Pages)
 VENDOR_REPORTS: Final = "/api/vendor/reports"
 ADMIN_REPORTS: Final = "/api/admin/reports"
+PDF: Final = "application/pdf"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def new_api(reports: Reports, pages: Pages, *, key: str) -> web.Application:
+def new_api(reports: Reports, pages: Pages, pdfs: Pdfs, *, key: str) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="reporting", key=key)])
     app[REPORTS] = reports
     app[PAGES] = pages
+    app[PDFS] = pdfs
     app.router.add_post(VENDOR_REPORTS, request_own)
     app.router.add_post(ADMIN_REPORTS, request_any)
     for path in (VENDOR_REPORTS, ADMIN_REPORTS):
@@ -96,7 +100,7 @@ async def cancel_report(request: web.Request) -> web.Response:
 async def show_file(request: web.Request) -> web.Response:
     """One report as a file. While newer figures are pending, the ones that are there."""
     report = await _found(request)
-    return _file(request, report, read_query(request, FileQuery).format)
+    return await _file(request, report, read_query(request, FileQuery).format)
 
 
 async def show_linked(request: web.Request) -> web.Response:
@@ -104,10 +108,16 @@ async def show_linked(request: web.Request) -> web.Response:
     reports = request.app[REPORTS]
     report_id = _id(request)
     reports.links.check(report_id, request.match_info["token"], now=reports.clock())
-    return _file(request, await reports.find(report_id, vendor_id=None), "html")
+    return await _file(request, await reports.find(report_id, vendor_id=None), "html")
 
 
-def _file(request: web.Request, report: Report, form: FileFormat) -> web.Response:
+def _page(request: web.Request, report: Report) -> bytes:
+    assert report.figures_at is not None
+    shown_at = report.figures_at.astimezone(report.period.zone).strftime("%Y-%m-%d %H:%M %Z")
+    return request.app[PAGES].html_of(document_of(report), figures_at=shown_at)
+
+
+async def _file(request: web.Request, report: Report, form: FileFormat) -> web.Response:
     if report.figures is None or report.figures_at is None:
         raise ReportNotReady(f"The report is {report.state.value}; it has no figures yet.")
     document = document_of(report)
@@ -117,9 +127,10 @@ def _file(request: web.Request, report: Report, form: FileFormat) -> web.Respons
         case "xlsx":
             body, kind, disposition = xlsx_of(document), XLSX, "attachment"
         case "html":
-            shown_at = report.figures_at.astimezone(report.period.zone).strftime("%Y-%m-%d %H:%M %Z")
-            body = request.app[PAGES].html_of(document, figures_at=shown_at)
-            kind, disposition = "text/html; charset=utf-8", "inline"
+            body, kind, disposition = _page(request, report), "text/html; charset=utf-8", "inline"
+        case "pdf":
+            body = await request.app[PDFS].of((report.id, report.figures_at), _page(request, report))
+            kind, disposition = PDF, "attachment"
         case _:
             assert_never(form)
     return web.Response(

@@ -39,7 +39,7 @@ class ListQuery(Query):
     cursor: UUID | None = None
 
 
-FileFormat = Literal["csv", "html", "xlsx"]
+FileFormat = Literal["csv", "html", "pdf", "xlsx"]
 
 
 class FileQuery(Query):

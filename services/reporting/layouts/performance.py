@@ -64,7 +64,8 @@ def performance_notes(figures: VendorPerformance) -> list[str]:
     """What to do."""
     notes = cancelled_notes(figures.sales)
     if figures.stock_outs:
-        notes.append(f"The last piece of a product was sold {counted(figures.stock_outs, 'time')}: order earlier.")
+        often = "once" if figures.stock_outs == 1 else f"{figures.stock_outs:,} times"
+        notes.append(f"The last piece of a product was sold {often}: order earlier.")
     if figures.low_stock_days:
         notes.append(f"On {counted(figures.low_stock_days, 'day')} a product was low.")
     if figures.decisions.rejected:

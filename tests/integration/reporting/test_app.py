@@ -65,7 +65,8 @@ class World:
         async with self._session.request(method, self._base + path, headers=headers, data=data) as response:
             raw = await response.read()
             is_json = "json" in response.content_type
-            return response.status, orjson.loads(raw) if is_json else raw.decode(), dict(response.headers)
+            answer = orjson.loads(raw) if is_json else raw.decode(errors="replace")
+            return response.status, answer, dict(response.headers)
 
     async def publish(self, *envelopes: Envelope) -> None:
         """Publish events as a relay does."""
@@ -206,7 +207,9 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
     status, page, headers = await world.call(Role.VENDOR, "GET", f"{path}/file?format=html")
     assert status == 200
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert "39.98 EUR" in page
+    assert "<span>39.98 <small>EUR</small></span>" in page
+    status, problem, headers = await world.call(Role.VENDOR, "GET", f"{path}/file?format=pdf")
+    assert (status, headers["Content-Type"]) == (200, "application/pdf") or problem["type"].endswith(":pdf_not_made")
     status, problem, _ = await world.call(Role.VENDOR, "POST", f"{path}/cancel")
     assert (status, problem["type"].rpartition(":")[2]) == (409, "report_not_pending")
 
