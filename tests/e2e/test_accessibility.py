@@ -23,10 +23,22 @@ PUBLIC: Sequence[str] = (
     "/api/docs",
     "/nothing/here",
 )
+TOLD: Sequence[str] = ("/notifications", "/notifications/preferences")
 BELOW: Mapping[str, Sequence[str]] = {
-    "vendor": ("/vendor/products/new", "/vendor/products/{id}", "/vendor/inventory?low=yes", "/vendor/inventory/{id}"),
-    "admin": (),
-    "ops": (),
+    "vendor": (
+        *TOLD,
+        "/vendor/products/new",
+        "/vendor/products/{id}",
+        "/vendor/products/{id}/preview",
+        "/vendor/inventory?low=yes",
+        "/vendor/inventory/{id}",
+        "/vendor/sync-sources/new",
+        "/vendor/sync-sources/{source}",
+        "/vendor/sync-sources/{source}/runs/{run}",
+        "/vendor/reports/{report}",
+    ),
+    "admin": TOLD,
+    "ops": TOLD,
 }
 """Pages that no navigation names; those it names are looked at by themselves."""
 
@@ -52,7 +64,13 @@ async def product(shop: Shop) -> JSON:
     await shop.post_once("admin", decision, json={"product_id": made["id"], "action": "reject", "reasons": reasons})
     await shop.post_once("vendor", f"/api/vendor/products/{made['id']}/submit")
     await shop.post_once("admin", decision, json={"product_id": made["id"], "action": "approve"})
-    return made
+    at = "/api/vendor/sync-sources"
+    till = {"name": f"Till of {made['sku']}", "url": "https://127.0.0.1/stock.json"}
+    source = await shop.post_once("vendor", at, json=till)
+    run = await shop.post_once("vendor", f"{at}/{source['id']}/run")
+    wanted = {"type": "catalog_quality", "period": {"from": "2026-01-01", "to": "2026-01-01"}}
+    report = await shop.post_once("vendor", "/api/vendor/reports", json=wanted)
+    return {**made, "source": source["id"], "run": run["id"], "report": report["id"]}
 
 
 @pytest.mark.parametrize("who", ["nobody", *BELOW])
@@ -68,7 +86,7 @@ async def test_pages_have_no_barriers(shop: Shop, browser: Browser, product: JSO
 
 def _paths(who: str, product: JSON) -> list[str]:
     places = PUBLIC if who == "nobody" else [*(place.path for place in NAVIGATION[Role(who)]), *BELOW[who]]
-    return [path.format(id=product["id"], slug=product["slug"], vendor=product["vendor"]["slug"]) for path in places]
+    return [path.format(**{**product, "vendor": product["vendor"]["slug"]}) for path in places]
 
 
 async def _barriers(page: Page, path: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The main job in a real browser: a vendor's pages, live and without scripts, beside an admin who decides."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -87,6 +88,9 @@ async def test_a_product_is_submitted_rejected_resubmitted_approved_and_sold_low
         vendor = Vendor(page, is_scripted)
         product_id = await vendor.makes_product(f"Stool {mark}", f"STOOL-{mark}")
         await vendor.adds_picture()
+        await page.click("text=Preview")
+        await expect(page.locator("h1")).to_have_text(f"Stool {mark}")
+        await page.click("text=Back to the editor")
         await vendor.sends("text=Save and submit")
         await vendor.sees("In review since")
 
@@ -95,6 +99,9 @@ async def test_a_product_is_submitted_rejected_resubmitted_approved_and_sold_low
         rejection = {"product_id": product_id, "action": "reject", "reasons": reasons}
         await shop.post_once("admin", decision, json=rejection)
         await vendor.sees(f"How high is {mark}?")
+        await page.goto("/vendor")
+        await vendor.sees(f"How high is {mark}?")
+        await page.click(f"text=Changes needed: Stool {mark}")
         await page.fill("[name=description]", "A stool of oak, 45 cm high.")
         await vendor.sends("text=Save and submit again")
         await vendor.sees("In review since")
@@ -111,6 +118,81 @@ async def test_a_product_is_submitted_rejected_resubmitted_approved_and_sold_low
         await page.click(f"text=Stool {mark}")
         await expect(page.locator("h1")).to_have_text(f"Stool {mark}")
         await expect(page.get_by_text("In stock")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_scripted", [True, False], ids=["scripted", "plain"])
+async def test_a_vendor_is_told_chooses_watches_a_report_and_keeps_a_source(
+    shop: Shop, browser: Browser, is_scripted: bool
+) -> None:
+    product = await shop.submit()
+    account = shop.stack.run.accounts.vendors[0]
+    async with new_page(browser, shop.gateway, is_scripted=is_scripted) as (page, _):
+        await sign_in(page, account.email, account.password)
+        vendor = Vendor(page, is_scripted)
+        await page.goto("/notifications")
+        decision = {"product_id": product["id"], "action": "approve"}
+        await shop.post_once("admin", "/api/admin/approve-product", json=decision)
+        title = f"Approved: {product['title']}"
+        await vendor.sees(title)
+        await vendor.sends(f"text={title}")
+        await expect(page.locator("h1")).to_have_text(product["title"])
+        await page.goto("/notifications")
+        await expect(page.locator(f"li:not(.unread) >> text={title}")).to_be_visible()
+
+        await page.goto("/notifications/preferences")
+        await page.set_checked("[name='stock_low.email']", checked=is_scripted)
+        await vendor.sends("text=Save")
+        await vendor.sees("It holds for what happens from now on.")
+        assert await page.is_checked("[name='stock_low.email']") is is_scripted
+        assert await page.is_checked("[name='stock_low.push']")
+
+        await page.goto("/vendor/reports")
+        await page.check("[value=catalog_quality]")
+        await page.select_option("[name=days]", "month" if is_scripted else "week")
+        await vendor.sends("text=Ask for it")
+        await vendor.sees("Figures of")
+        await page.click("text=Open")
+        await expect(page.locator("h1")).to_be_visible()
+
+        await page.goto("/vendor/sync-sources/new")
+        await page.fill("[name=name]", f"Till {product['sku']} {is_scripted}")
+        await page.fill("[name=url]", "https://127.0.0.1/stock.json")
+        await page.select_option("[name=interval]", "")
+        await vendor.sends("text=Keep the source")
+        await vendor.sends("text=Run now")
+        await vendor.sees("The address is not a public one.")
+        await page.click("text=Delete")
+        await vendor.sends("text=Delete it")
+        await vendor.sees("Stock sources")
+
+
+async def test_what_is_pushed_is_shown_and_news_of_one_matter_replace_each_other(shop: Shop, browser: Browser) -> None:
+    account = shop.stack.run.accounts.vendors[0]
+    async with new_page(browser, shop.gateway) as (page, _):
+        await page.context.grant_permissions(["notifications"])
+        await sign_in(page, account.email, account.password)
+        await page.goto("/notifications/preferences")
+        await expect(page.locator("[data-push-on]")).to_be_visible()
+        devtools = await page.context.new_cdp_session(page)
+        registered: list[str] = []
+        devtools.on(
+            "ServiceWorker.workerRegistrationUpdated",
+            lambda told: registered.extend(each["registrationId"] for each in told["registrations"]),
+        )
+        await devtools.send("ServiceWorker.enable")
+        await eventually(lambda: registered)
+        for title, tag in (("Low stock: Bowl", "stock"), ("Low stock: 2 products", "stock"), ("Approved: Cup", "cup")):
+            pushed = json.dumps({"title": title, "body": "", "path": "/vendor/inventory", "tag": tag})
+            arguments = {"origin": shop.gateway, "registrationId": registered[-1], "data": pushed}
+            await devtools.send("ServiceWorker.deliverPushMessage", arguments)
+
+        async def shown() -> bool:
+            titles = await page.evaluate(
+                "navigator.serviceWorker.ready.then(async (one) => (await one.getNotifications()).map((n) => n.title))"
+            )
+            return sorted(titles) == ["Approved: Cup", "Low stock: 2 products"]
+
+        await eventually(shown)
 
 
 async def test_the_search_suggests_and_a_page_follows_what_is_sold(shop: Shop, browser: Browser) -> None:

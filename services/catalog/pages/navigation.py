@@ -42,7 +42,7 @@ NAVIGATION: Final[Mapping[Role, Sequence[Place]]] = {
         Place("/vendor/inventory", "Stock", "layers"),
         Place("/vendor/reports", "Sales and reports", "chart"),
         Place("/vendor/sync-sources", "Stock sources", "sync"),
-        Place("/vendor/members", "Members", "person"),
+        Place("/vendor/members", "Members", "people"),
         ACCOUNT,
     ),
     Role.ADMIN: (

@@ -18,9 +18,11 @@ from services.catalog.asking import ask
 from services.catalog.monitoring.models import Heard
 from services.catalog.pages.forms import Form, read_form
 from services.catalog.pages.view import View, done
+from services.catalog.pages.wording import money_minor
 from services.catalog.proxy import Upstream
 from services.catalog.vendors.usecases import Vendors
 from shared.clock import Clock
+from shared.contracts.base import Money
 from shared.errors import Conflict, InvalidInput
 from shared.ids import TOP
 from shared.web.identity import IDENTITY, Role
@@ -34,6 +36,7 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "catalog_quality": ("Catalogue quality", "Products without pictures, with short texts, or turned down."),
     "daily_metrics": ("The marketplace's day", "Products, decisions, stock and work of the whole installation."),
 }
+SALES: Final = "daily_sales"
 ONLY_ADMINS: Final = "daily_metrics"
 STATE_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "pending": ("Being built", "info"),
@@ -84,6 +87,60 @@ class ReportHeard(Heard):
             return until
         began = f"{first.day} {first:%b}" if first.year == last.year else f"{first.day} {first:%b %Y}"
         return f"{began} to {until}"
+
+
+class SalesHeard(Heard):
+    """What was sold, in a day or a period."""
+
+    orders: int
+    units: int
+    net: tuple[Money, ...]
+
+    def in_currency(self, currency: str) -> int:
+        """The net amount in one currency, in minor units."""
+        return sum(money.amount_minor for money in self.net if money.currency == currency)
+
+
+class DayHeard(SalesHeard):
+    """One day's."""
+
+    day: date
+
+
+class TopHeard(Heard):
+    """A product that sold."""
+
+    title: str
+    units: int
+    net: tuple[Money, ...]
+
+
+class DailySalesHeard(Heard):
+    """The figures of a `daily_sales`."""
+
+    totals: SalesHeard
+    days: tuple[DayHeard, ...]
+    top_products: tuple[TopHeard, ...]
+
+    @property
+    def currency(self) -> str:
+        """The one that most of it was sold in, which is drawn."""
+        return max(self.totals.net, key=lambda money: money.amount_minor).currency if self.totals.net else ""
+
+    @property
+    def bars(self) -> list[tuple[str, int, str]]:
+        """Each day's net amount: label, value, and what is said of it."""
+        amounts = ((one.day, one.in_currency(self.currency)) for one in self.days)
+        return [
+            (f"{day.day} {day:%b}", max(0, amount), f"{day.day} {day:%B}: {money_minor(amount, self.currency)}")
+            for day, amount in amounts
+        ]
+
+
+class SalesReportHeard(Heard):
+    """`GET /api/…/reports/{id}` of a `daily_sales`."""
+
+    figures: DailySalesHeard | None
 
 
 class ReportsHeard(Heard):
@@ -141,8 +198,21 @@ class ReportPages:
         """One report: how far it is, and where to open it."""
         report = await ask(request, self.reporting, ReportHeard, f"/api{_at(request)}/{uuid_in_path(request)}")
         return await self.view.page(
-            request, "report.html.jinja", report=report, at=_at(request), state_words=STATE_WORDS
+            request,
+            "report.html.jinja",
+            report=report,
+            sales=await self._sales(request, report),
+            at=_at(request),
+            state_words=STATE_WORDS,
         )
+
+    async def _sales(self, request: web.Request, report: ReportHeard | None) -> DailySalesHeard | None:
+        """The figures of a report of sales, to be drawn beside it; None for others and for one without any."""
+        if report is None or report.type != SALES or report.ready_at is None:
+            return None
+        path = f"/api{_at(request)}/{report.id}"
+        figures = (await ask(request, self.reporting, SalesReportHeard, path)).figures
+        return figures if figures is not None and figures.currency else None
 
     async def _page(self, request: web.Request, form: Form, *, status: int = 200) -> web.Response:
         cursor = request.query.get("cursor", "")
@@ -150,11 +220,14 @@ class ReportPages:
         page = await ask(request, self.reporting, ReportsHeard, URL(f"/api{_at(request)}").with_query(query))
         is_admin = request[IDENTITY].role is Role.ADMIN
         names = await self._vendor_names() if is_admin else {}
+        drawn = None if cursor else next(filter(_is_over_days, page.items), None)
         return await self.view.page(
             request,
             "reports.html.jinja",
             http_status=status,
             reports=page.items,
+            drawn=drawn,
+            sales=await self._sales(request, drawn),
             next=f"{request.path}?cursor={page.next}" if page.next else "",
             first=request.path if cursor else "",
             at=_at(request),
@@ -178,6 +251,11 @@ class ReportPages:
             first = last - timedelta(days=PERIODS[chosen][1] - 1)
             return {"from": first.isoformat(), "to": last.isoformat()}
         return {"from": values.get("from", "").strip(), "to": values.get("to", "").strip()}
+
+
+def _is_over_days(report: ReportHeard) -> bool:
+    """Whether it is one of sales that makes a chart of days."""
+    return report.type == SALES and report.ready_at is not None and report.period.first < report.period.last
 
 
 def _area(request: web.Request) -> str:

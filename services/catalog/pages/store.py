@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -70,6 +71,13 @@ FAILING_SOURCES: Final = """
     -- A vendor's stock sources that give nothing usable.
     SELECT id, name, coalesce(problem, '') AS problem FROM catalog.sync_sources
     WHERE vendor_id = $1 AND is_failing AND is_enabled ORDER BY name LIMIT $2
+"""
+
+LAST_RUNS: Final = """
+    -- When each of a vendor's stock sources last began a run.
+    SELECT s.id, r.created_at FROM catalog.sync_sources s CROSS JOIN LATERAL (
+        SELECT created_at FROM catalog.sync_runs WHERE source_id = s.id ORDER BY id DESC LIMIT 1
+    ) r WHERE s.vendor_id = $1
 """
 
 
@@ -157,3 +165,8 @@ async def failing_sources(conn: Connection, vendor_id: UUID, *, limit: int) -> S
 async def on_sale(conn: Connection, vendors: Collection[UUID]) -> Mapping[UUID, int]:
     """How many products vendors have on sale; who has none is not in it."""
     return {row["vendor_id"]: row["count"] for row in await conn.fetch(ON_SALE, list(vendors))}
+
+
+async def last_runs(conn: Connection, vendor_id: UUID) -> Mapping[UUID, datetime]:
+    """When each of a vendor's stock sources last began a run; one that never did is not there."""
+    return {row["id"]: row["created_at"] for row in await conn.fetch(LAST_RUNS, vendor_id)}

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.catalog.access import actor_of
 from services.catalog.answers import uuid_in_path
+from services.catalog.pages import store
 from services.catalog.pages.callers import vendor_of
 from services.catalog.pages.forms import Form, fitted, read_form
 from services.catalog.pages.paging import Paging
@@ -19,6 +20,7 @@ from services.catalog.sync.schemas import ChangeBody, NamedSkusBody, SourceBody
 from services.catalog.sync.store import MAX_SOURCES
 from services.catalog.sync.usecases import Made, Sources
 from services.catalog.versions import VersionMismatch
+from shared.db.pool import Pool, connection
 from shared.errors import Conflict, FieldError, InvalidInput
 
 AT: Final = "/vendor/sync-sources"
@@ -70,6 +72,7 @@ class VendorSync:
 
     view: View
     sources: Sources
+    pool: Pool
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -89,9 +92,17 @@ class VendorSync:
 
     async def list_own(self, request: web.Request) -> web.Response:
         """All of them: there are few."""
-        found = await self.sources.of_vendor(vendor_of(request), below=None, limit=MAX_SOURCES)
+        vendor_id = vendor_of(request)
+        found = await self.sources.of_vendor(vendor_id, below=None, limit=MAX_SOURCES)
+        async with connection(self.pool) as conn:
+            last_runs = await store.last_runs(conn, vendor_id)
         return await self.view.page(
-            request, "vendor/sources.html.jinja", sources=found, status_words=STATUS_WORDS, intervals=INTERVALS
+            request,
+            "vendor/sources.html.jinja",
+            sources=found,
+            last_runs=last_runs,
+            status_words=STATUS_WORDS,
+            intervals=INTERVALS,
         )
 
     async def ask_new(self, request: web.Request) -> web.Response:

@@ -126,7 +126,7 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Wa
             shelf_names=shelf_names,
         ).routes(),
         *VendorStock(view=view, inventory=inventory).routes(),
-        *VendorSync(view=view, sources=Sources(pool=pool, outbox=outbox, vault=parts.vault)).routes(),
+        *VendorSync(view=view, sources=Sources(pool=pool, outbox=outbox, vault=parts.vault), pool=pool).routes(),
         *VendorMembers(view=view, members=parts.members).routes(),
         *ReportPages(view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now).routes(),
         *AdminHome(view=view, approval=approval, monitoring=watched.monitoring).routes(),

@@ -69,6 +69,7 @@ document.addEventListener("keydown", (event) => {
 addEventListener("pageshow", wakeForms);
 document.querySelectorAll(".toast").forEach(leave);
 document.querySelectorAll("[data-suggest]").forEach(suggest);
+document.querySelector(".places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 tellTimes();
 setInterval(tellTimes, 20000);
 if (document.body.dataset.feed) follow(document.body.dataset.feed, { say, refreshed: tellTimes });
