@@ -306,6 +306,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/vendor/reports"): VENDOR,
         ("POST", "/vendor/reports"): VENDOR,
         ("GET", "/vendor/reports/{id}"): VENDOR,
+        ("POST", "/vendor/reports/{id}/cancel"): VENDOR,
         ("GET", "/vendor/members"): VENDOR,
         ("POST", "/vendor/members"): VENDOR_OWNER,
         ("POST", "/vendor/members/{id}/ownership"): VENDOR_OWNER,
@@ -316,6 +317,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("GET", "/admin/reports"): ADMIN,
         ("POST", "/admin/reports"): ADMIN,
         ("GET", "/admin/reports/{id}"): ADMIN,
+        ("POST", "/admin/reports/{id}/cancel"): ADMIN,
         # pages: the marketplace's
         ("GET", "/admin"): ADMIN_OPS,
         ("GET", "/admin/monitoring"): ADMIN_OPS,

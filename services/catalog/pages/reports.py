@@ -170,6 +170,7 @@ class ReportPages:
                     web.get(at, self.list_reports),
                     web.post(at, self.order),
                     web.get(f"{at}/{{id}}", self.show),
+                    web.post(f"{at}/{{id}}/cancel", self.cancel),
                 )
             ),
         ]
@@ -205,6 +206,15 @@ class ReportPages:
             at=_at(request),
             state_words=STATE_WORDS,
         )
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """Wait for it no more."""
+        here = f"{_at(request)}/{uuid_in_path(request)}"
+        try:
+            await ask(request, self.reporting, ReportHeard, f"/api{here}/cancel", method="POST", body={})
+        except Conflict as exc:
+            return done(here, exc.detail, tone="warn")
+        return done(here, "Nobody waits for it any more.")
 
     async def _sales(self, request: web.Request, report: ReportHeard | None) -> DailySalesHeard | None:
         """The figures of a report of sales, to be drawn beside it; None for others and for one without any."""
