@@ -64,7 +64,7 @@ PARAMETERS: Final[Mapping[str, Json]] = {
     },
     "If-Match": {
         "description": "The ETag that was read.",
-        "schema": {"type": "string"},
+        "schema": {"type": "string", "pattern": r'^(W/)?"[0-9]{1,9}(\.[0-9]{1,18})*"$'},
     },
     "If-None-Match": {
         "description": "The ETag of what the caller has; 304 when it is still so.",

@@ -1,6 +1,10 @@
 """Ids in addresses."""
 
+from typing import Final
 from uuid import UUID
+
+AN_ID: Final = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+"""For a path's parameter that stands where fixed words do too: those are no ids."""
 
 
 def parsed_id(text: str) -> UUID | None:

@@ -2,31 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import Field
 
-from services.catalog.cursors import Cursors, Position
 from shared.encoding import to_json
 from shared.errors import NotFound
-from shared.web.bodies import Query
+from shared.web.cursors import Position
+from shared.web.paging import PageQuery, cursor_behind, link_to
 
-CURSORS: Final = web.AppKey("cursors", Cursors)
 NEVER_STORED: Final = MappingProxyType({"Cache-Control": "no-store"})
 """Headers of an answer with a secret in it, or with what only its reader may know."""
 
 T = TypeVar("T")
-
-
-class PageQuery(Query):
-    """How much of a list, and behind what. A list adds its own filters."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
-    """How many items a page has at most."""
-    cursor: Annotated[str, Field(max_length=500)] | None = None
-    """`next` of the page before, with the same filters."""
 
 
 def answer(
@@ -61,13 +50,6 @@ def uuid_in_path(request: web.Request, name: str = "id") -> UUID:
         raise NotFound("There is nothing at this address.") from exc
 
 
-def position_in(request: web.Request, query: PageQuery) -> Sequence[str | int] | None:
-    """Behind what the page begins; None at the start. Raises `BadCursor`."""
-    if query.cursor is None:
-        return None
-    return request.app[CURSORS].read(_scope(request, query), query.cursor)
-
-
 def answer_page(
     request: web.Request,
     query: PageQuery,
@@ -82,13 +64,6 @@ def answer_page(
     `found` has up to `query.limit + 1` items: the one too many says that there is more.
     """
     shown = found[: query.limit]
-    following, headers = None, {}
-    if len(found) > query.limit:
-        following = request.app[CURSORS].write(_scope(request, query), position(shown[-1]))
-        headers["Link"] = f'<{request.rel_url.update_query(cursor=following)}>; rel="next"'
-    return answer({"items": [shape(item) for item in shown], "next": following, **beside}, headers=headers)
-
-
-def _scope(request: web.Request, query: PageQuery) -> str:
-    """The list and its filters; a page may be longer or shorter than the one before."""
-    return f"{request.path}?{query.model_dump_json(exclude={'limit', 'cursor'})}"
+    following = cursor_behind(request, query, *position(shown[-1])) if len(found) > query.limit else None
+    items = [shape(item) for item in shown]
+    return answer({"items": items, "next": following, **beside}, headers=link_to(request, following))

@@ -6,13 +6,14 @@ from uuid import UUID
 from aiohttp import web
 from typing_extensions import TypedDict
 
-from services.catalog.answers import PageQuery, answer_page, position_in
+from services.catalog.answers import answer_page
 from services.catalog.audit_log import AuditLog, Deed, Missing
 from services.catalog.monitoring.models import Asker
 from shared.ids import TOP
 from shared.web.audit import AboutQuery, LineShown, shown_line
 from shared.web.bodies import read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 from shared.web.problems import REQUEST_ID
 
 

@@ -16,7 +16,6 @@ from services.catalog.accounts.routes import AccountRoutes
 from services.catalog.accounts.session_routes import SessionRoutes
 from services.catalog.accounts.sessions import Sessions
 from services.catalog.accounts.usecases import ApiKeys, Callers, Profiles
-from services.catalog.answers import CURSORS
 from services.catalog.approval.routes import ApprovalRoutes
 from services.catalog.approval.usecases import Approval
 from services.catalog.audit_log import AuditLog
@@ -34,7 +33,6 @@ from services.catalog.categories.routes import routes as category_routes
 from services.catalog.clients import CLIENTS, Clients
 from services.catalog.contract.routes import routes as contract_routes
 from services.catalog.cors import telling_origins, with_origins
-from services.catalog.cursors import Cursors
 from services.catalog.housekeeping import Housekeeping
 from services.catalog.images.routes import ImageRoutes
 from services.catalog.images.usecases import Images
@@ -82,7 +80,9 @@ from shared.messaging.broker import open_broker
 from shared.messaging.stream import EventStream
 from shared.messaging.topology import EVENT_STREAM, build
 from shared.web.checks import database_answers
+from shared.web.cursors import Cursors
 from shared.web.ops import operations_port
+from shared.web.paging import CURSORS
 from shared.web.requests import SECONDS
 from shared.web.server import SHORTCUT, new_app, serving
 

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from services.catalog.access import ACCESS
+from services.catalog.addresses import AN_ID
 from services.catalog.settings import GatewaySettings
 from shared import tracing
 from shared.errors import Unavailable
@@ -132,7 +133,8 @@ def routes(upstreams: Mapping[str, Upstream]) -> list[web.RouteDef]:
 
 
 def _route(method: str, path: str, handler: aiohttp.typedefs.Handler) -> web.RouteDef:
-    """A route; that of GET answers HEAD as well."""
+    """A route; that of GET answers HEAD as well. What is no id is none of those services': it is 404 here."""
+    path = path.replace("{id}", f"{{id:{AN_ID}}}")
     return web.get(path, handler) if method == "GET" else web.route(method, path, handler)
 
 

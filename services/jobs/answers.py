@@ -1,6 +1,6 @@
 """What the routes of jobs and of control have in common at the HTTP edge."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -10,13 +10,14 @@ from shared.encoding import to_json
 from shared.errors import NotFound
 from shared.web.bodies import Body, read_body, received
 from shared.web.identity import Role
+from shared.web.paging import PageQuery, cursor_behind, link_to
 
 OPERATORS: Final = (Role.ADMIN, Role.OPS)
 
 
-def answer(value: object, *, status: int = 200) -> web.Response:
+def answer(value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A value as JSON."""
-    return web.Response(status=status, body=to_json(value), content_type="application/json")
+    return web.Response(status=status, body=to_json(value), content_type="application/json", headers=headers)
 
 
 def job_id_in_path(request: web.Request) -> UUID:
@@ -27,12 +28,10 @@ def job_id_in_path(request: web.Request) -> UUID:
         raise NotFound("No job has such an id.") from exc
 
 
-def next_page(request: web.Request, items: Sequence[object], following: UUID | None) -> web.Response:
+def next_page(request: web.Request, query: PageQuery, items: Sequence[object], following: UUID | None) -> web.Response:
     """One page of a list, with the address of the one after in `Link`."""
-    found = answer({"items": items, "next": following})
-    if following is not None:
-        found.headers["Link"] = f'<{request.rel_url.update_query(cursor=str(following))}>; rel="next"'
-    return found
+    cursor = None if following is None else cursor_behind(request, query, str(following))
+    return answer({"items": items, "next": cursor}, headers=link_to(request, cursor))
 
 
 class _Nothing(Body):

@@ -26,8 +26,10 @@ from services.jobs.settings import Settings
 from shared.clock import utc_now
 from shared.db.pool import Pool, open_pool
 from shared.web.checks import database_answers
+from shared.web.cursors import Cursors
 from shared.web.identity import identity_middleware
 from shared.web.ops import operations_port
+from shared.web.paging import CURSORS
 from shared.web.server import new_app, serving
 
 
@@ -51,7 +53,9 @@ async def running(settings: Settings) -> AsyncIterator[None]:
 def make_app(settings: Settings, pool: Pool, management: Management | None) -> web.Application:
     """Every route of the api."""
     assert settings.jobs_key is not None, "asked for by `running`"
-    app = new_app(middlewares=[identity_middleware(service="jobs", key=settings.jobs_key.get_secret_value())])
+    key = settings.jobs_key.get_secret_value()
+    app = new_app(middlewares=[identity_middleware(service="jobs", key=key)])
+    app[CURSORS] = Cursors(key.encode())
     health = HealthStore()
     # Control first: its fixed addresses stand before the jobs' `{id}`.
     app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))

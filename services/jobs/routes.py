@@ -27,6 +27,7 @@ from services.jobs.usecases import JobRequest, JobsDesk, Page, ShownJob
 from shared.errors import FieldError, Forbidden, InvalidInput
 from shared.web.bodies import Body, pointed, read_body, read_query
 from shared.web.identity import Role, require
+from shared.web.paging import PageQuery, id_in
 from shared.web.problems import REQUEST_ID
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -100,7 +101,8 @@ class _Edge:
     async def list(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
         query = read_query(request, ListQuery)
-        return _page(request, await self._desk.page(query.where, before=query.cursor, limit=query.limit))
+        page = await self._desk.page(query.where, before=id_in(request, query), limit=query.limit)
+        return _page(request, query, page)
 
     async def overview(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
@@ -116,7 +118,7 @@ class _Edge:
             raise Forbidden("This account belongs to no vendor.")
         query = read_query(request, VendorListQuery)
         where = ListFilter(cause=query.cause, vendor_id=identity.vendor_id)
-        return _page(request, await self._desk.page(where, before=query.cursor, limit=query.limit))
+        return _page(request, query, await self._desk.page(where, before=id_in(request, query), limit=query.limit))
 
     async def enqueue(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)
@@ -138,10 +140,11 @@ class _Action(Body):
 
 
 def _as(model: type[RetryAction] | type[ClearHistoryAction], action: _Action) -> Any:
+    given = action.model_dump(exclude_unset=True)
     try:
-        return model.model_validate(action.model_dump(exclude_unset=True))
+        return model.model_validate(given)
     except ValidationError as exc:
-        raise InvalidInput("The action is retry (with id) or clear-history.", errors=pointed(exc)) from exc
+        raise InvalidInput("The action is retry (with id) or clear-history.", errors=pointed(exc, given)) from exc
 
 
 def _key_of(request: web.Request, body: EnqueueBody) -> str | None:
@@ -162,5 +165,5 @@ def _shown(jobs: Sequence[ShownJob]) -> list[JobShown]:
     return [job_shown(shown.job, shown.history) for shown in jobs]
 
 
-def _page(request: web.Request, page: Page) -> web.Response:
-    return next_page(request, _shown(page.items), page.next)
+def _page(request: web.Request, query: PageQuery, page: Page) -> web.Response:
+    return next_page(request, query, _shown(page.items), page.next)

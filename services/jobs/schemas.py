@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 from typing_extensions import TypedDict
 
 from services.jobs.breakers.store import OpenBreaker
@@ -18,6 +18,10 @@ from services.jobs.store import HistoryView, JobBrief, JobView, Kin
 from shared.contracts.base import Priority
 from shared.contracts.jobs import JOB_BY_TYPE
 from shared.web.bodies import Body, Moment, Query
+from shared.web.paging import PageQuery
+
+JobType = Annotated[str, Field(max_length=100, json_schema_extra={"enum": sorted(JOB_BY_TYPE)})]
+"""Known ones are told by name in the error of an unknown one."""
 
 
 def _known(job_type: str) -> str:
@@ -26,7 +30,7 @@ def _known(job_type: str) -> str:
     return job_type
 
 
-KnownType = Annotated[str, AfterValidator(_known)]
+KnownType = Annotated[JobType, AfterValidator(_known)]
 """A job type that there is: a filter by any other would find nothing, which looks like good news."""
 
 
@@ -50,8 +54,8 @@ class ClearHistoryAction(Body):
     action: Literal["clear-history"]
 
 
-class ListQuery(Query):
-    """Filters of a list of jobs, newest first; `cursor` is what `next` said.
+class ListQuery(PageQuery):
+    """Filters of a list of jobs, newest first.
 
     `q` is the id of a job or of its cause, or a part of its last error; `since` and `until` are of its cause's time.
     """
@@ -63,8 +67,6 @@ class ListQuery(Query):
     q: Annotated[str, Field(min_length=3, max_length=200)] | None = None
     since: Moment | None = None
     until: Moment | None = None
-    cursor: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
 
     @model_validator(mode="after")
     def _is_one_search(self) -> Self:
@@ -86,19 +88,22 @@ class ListQuery(Query):
         )
 
 
-class VendorListQuery(Query):
+class VendorListQuery(PageQuery):
     """What a vendor may filter its own jobs by."""
 
     cause: UUID | None = None
-    cursor: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
 
 
 class EnqueueBody(Body):
     """A job by hand. The same `idempotency_key` of the same account makes one job within a UTC day."""
 
-    type: Annotated[str, Field(max_length=100)]
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"type": "cleanup-cache", "payload": {}, "priority": 2, "max_attempts": 5}]}
+    )
+
+    type: JobType
     payload: dict[str, JsonValue]
+    """What the type's message holds, as `GET /api/asyncapi.json` says."""
     priority: Priority | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     run_at: Moment | None = None

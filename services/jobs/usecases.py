@@ -210,7 +210,10 @@ class JobsDesk:
             errors = [FieldError("/payload", "invalid_json", str(exc))]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
         except ValidationError as exc:
-            errors = [FieldError(f"/payload{error.pointer}", error.code, error.detail) for error in pointed(exc)]
+            errors = [
+                FieldError(f"/payload{error.pointer}", error.code, error.detail)
+                for error in pointed(exc, request.payload)
+            ]
             raise InvalidInput(f"The payload does not fit {request.type}.", errors=errors) from exc
         now, vendor_id = self._clock(), await self._vendor_of(request, payload)
         job, earlier = _job_asked_for(request, payload, by=by, now=now, vendor_id=vendor_id), None

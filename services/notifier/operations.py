@@ -4,7 +4,6 @@ from typing import Final
 
 from services.notifier.schemas import (
     InboxAnswer,
-    InboxQuery,
     PreferencesBody,
     PreviewAnswer,
     PreviewBody,
@@ -15,6 +14,7 @@ from services.notifier.schemas import (
     UnreadAnswer,
 )
 from shared.web.operations import Answer, Group, Operation
+from shared.web.paging import PageQuery
 
 NOTIFICATIONS: Final = Group(
     "Notifications",
@@ -24,7 +24,7 @@ NOTIFICATIONS: Final = Group(
             route="GET /api/notifications",
             id="listNotifications",
             summary="Read your inbox",
-            query=InboxQuery,
+            query=PageQuery,
             answers={200: Answer(InboxAnswer, "A page of it, newest first, and how much is unread.")},
         ),
         Operation(

@@ -1,5 +1,6 @@
 """The notifier's HTTP edge, called by the gateway: everybody reads their own inbox and chooses for themselves."""
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +12,6 @@ from services.notifier.models import Reader
 from services.notifier.pushes import Subscriptions
 from services.notifier.schemas import (
     InboxAnswer,
-    InboxQuery,
     PreferenceItem,
     PreferencesBody,
     PreviewAnswer,
@@ -26,7 +26,9 @@ from services.notifier.usecases import Inbox, Mailroom, Preferences
 from shared.contracts.base import Audience
 from shared.errors import Forbidden
 from shared.web.bodies import read_body, read_query
+from shared.web.cursors import Cursors
 from shared.web.identity import Role, identity_middleware, require
+from shared.web.paging import CURSORS, PageQuery, cursor_behind, id_in, link_to
 from shared.web.server import new_app
 
 INBOX: Final = web.AppKey("inbox", Inbox)
@@ -40,6 +42,7 @@ def new_api(
 ) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="notifier", key=key)])
+    app[CURSORS] = Cursors(key.encode())
     app[INBOX] = inbox
     app[PREFERENCES] = preferences
     app[SUBSCRIPTIONS] = subscriptions
@@ -58,13 +61,10 @@ def new_api(
 
 async def list_notifications(request: web.Request) -> web.Response:
     """The caller's inbox, newest first."""
-    reader, query = _reader(request), read_query(request, InboxQuery)
-    page = await request.app[INBOX].page(reader, below=query.cursor, limit=query.limit)
-    response = _json(InboxAnswer.of(page))
-    if page.next is not None:
-        following = request.rel_url.with_query({"limit": str(query.limit), "cursor": str(page.next)})
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return response
+    reader, query = _reader(request), read_query(request, PageQuery)
+    page = await request.app[INBOX].page(reader, below=id_in(request, query), limit=query.limit)
+    following = None if page.next is None else cursor_behind(request, query, str(page.next))
+    return _json(InboxAnswer.of(page, following), headers=link_to(request, following))
 
 
 async def count_unread(request: web.Request) -> web.Response:
@@ -140,5 +140,6 @@ def _reader(request: web.Request) -> Reader:
     return Reader(identity.account_id, identity.vendor_id)
 
 
-def _json(body: BaseModel, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=body.model_dump_json().encode(), content_type="application/json")
+def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    answer = body.model_dump_json().encode()
+    return web.Response(status=status, body=answer, content_type="application/json", headers=headers)

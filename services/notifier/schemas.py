@@ -17,14 +17,7 @@ from services.notifier.models import (
     Recipients,
     Subscription,
 )
-from shared.web.bodies import ONE_LINE, Body, Query
-
-
-class InboxQuery(Query):
-    """`GET /api/notifications`; `cursor` is what `next` said."""
-
-    cursor: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
+from shared.web.bodies import ONE_LINE, Body
 
 
 class ReadBody(Body):
@@ -108,13 +101,13 @@ class InboxAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     items: tuple[NotificationItem, ...]
-    next: UUID | None
+    next: str | None
     unread: int
 
     @classmethod
-    def of(cls, page: InboxPage) -> Self:
+    def of(cls, page: InboxPage, following: str | None) -> Self:
         """The answer for a page."""
-        return cls(items=tuple(NotificationItem.of(line) for line in page.items), next=page.next, unread=page.unread)
+        return cls(items=tuple(NotificationItem.of(line) for line in page.items), next=following, unread=page.unread)
 
 
 class UnreadAnswer(BaseModel):

@@ -8,12 +8,12 @@ from services.reporting.routes import ADMIN_REPORTS, PDF, VENDOR_REPORTS, XLSX
 from services.reporting.schemas import (
     AdminReportBody,
     FileQuery,
-    ListQuery,
     ReportInList,
     ReportItem,
     VendorReportBody,
 )
 from shared.web.operations import Answer, Group, Operation, Page
+from shared.web.paging import PageQuery
 
 
 def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
@@ -23,7 +23,7 @@ def _reports(at: str, who: str, body: type[BaseModel]) -> tuple[Operation, ...]:
             route=f"GET {at}",
             id=f"list{who}Reports",
             summary="List reports",
-            query=ListQuery,
+            query=PageQuery,
             answers={200: Answer(Page[ReportInList], "A page of reports, newest first.")},
         ),
         Operation(

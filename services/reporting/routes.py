@@ -16,7 +16,6 @@ from services.reporting.schemas import (
     AdminReportBody,
     FileFormat,
     FileQuery,
-    ListQuery,
     PeriodBody,
     ReportItem,
     VendorReportBody,
@@ -24,7 +23,9 @@ from services.reporting.schemas import (
 from services.reporting.usecases import Reports
 from shared.errors import Forbidden
 from shared.web.bodies import read_body, read_query
+from shared.web.cursors import Cursors
 from shared.web.identity import Role, identity_middleware, require
+from shared.web.paging import CURSORS, PageQuery, cursor_behind, id_in, link_to
 from shared.web.server import new_app
 
 REPORTS: Final = web.AppKey("reports", Reports)
@@ -40,6 +41,7 @@ _PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri '
 def new_api(reports: Reports, pages: Pages, pdfs: Pdfs, *, key: str) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="reporting", key=key)])
+    app[CURSORS] = Cursors(key.encode())
     app[REPORTS] = reports
     app[PAGES] = pages
     app[PDFS] = pdfs
@@ -71,15 +73,12 @@ async def request_any(request: web.Request) -> web.Response:
 async def list_reports(request: web.Request) -> web.Response:
     """A page of reports, newest first."""
     vendor_id = _scope(request)
-    query = read_query(request, ListQuery)
-    found = await request.app[REPORTS].listing(vendor_id=vendor_id, below=query.cursor, limit=query.limit + 1)
+    query = read_query(request, PageQuery)
+    found = await request.app[REPORTS].listing(vendor_id=vendor_id, below=id_in(request, query), limit=query.limit + 1)
     page = found[: query.limit]
-    following = str(page[-1].id) if len(found) > query.limit else None
+    following = cursor_behind(request, query, str(page[-1].id)) if len(found) > query.limit else None
     items = [ReportItem.of(report).model_dump(mode="json", exclude={"figures"}) for report in page]
-    headers = (
-        {} if following is None else {"Link": f'<{request.path}?limit={query.limit}&cursor={following}>; rel="next"'}
-    )
-    return _json({"items": items, "next": following}, headers=headers)
+    return _json({"items": items, "next": following}, headers=link_to(request, following))
 
 
 async def show_report(request: web.Request) -> web.Response:

@@ -32,13 +32,6 @@ class AdminReportBody(Body):
     vendor_id: UUID | None = None
 
 
-class ListQuery(Query):
-    """Which page of a list; `cursor` is the `next` of the page before."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
-    cursor: UUID | None = None
-
-
 FileFormat = Literal["csv", "html", "pdf", "xlsx"]
 
 

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from services.scheduler.schemas import RunAccepted, ScheduleDetail, ScheduleItem, ScheduleList, TickList, TicksQuery
+from services.scheduler.schemas import RunAccepted, ScheduleDetail, ScheduleItem, ScheduleList, TickList
 from shared.web.operations import Answer, Group, Operation
+from shared.web.paging import PageQuery
 
 _NAMED: Final = {"name": str}
 
@@ -29,7 +30,7 @@ SCHEDULES: Final = Group(
             id="listTicks",
             summary="List when an entry was due",
             path=_NAMED,
-            query=TicksQuery,
+            query=PageQuery,
             answers={200: Answer(TickList, "A page of ticks, newest first.")},
         ),
         Operation(

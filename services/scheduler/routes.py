@@ -1,5 +1,7 @@
 """The scheduler's HTTP edge, called by the gateway: admins and ops read, admins change."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -13,12 +15,13 @@ from services.scheduler.schemas import (
     ScheduleList,
     TickItem,
     TickList,
-    TicksQuery,
 )
 from services.scheduler.usecases import Schedules
 from shared.web.audit import audit_route
 from shared.web.bodies import read_query
+from shared.web.cursors import Cursors
 from shared.web.identity import Role, identity_middleware, require
+from shared.web.paging import CURSORS, PageQuery, cursor_behind, link_to, position_in
 from shared.web.problems import REQUEST_ID
 from shared.web.server import new_app
 
@@ -29,6 +32,7 @@ SHOWN_TICKS: Final = 20
 def new_api(schedules: Schedules, *, key: str) -> web.Application:
     """The application that `serving` serves."""
     app = new_app(middlewares=[identity_middleware(service="scheduler", key=key)])
+    app[CURSORS] = Cursors(key.encode())
     app[SCHEDULES] = schedules
     app.router.add_get("/api/admin/schedules", list_schedules)
     app.router.add_get("/api/admin/schedules/{name}", show_schedule)
@@ -63,10 +67,15 @@ async def show_schedule(request: web.Request) -> web.Response:
 async def list_ticks(request: web.Request) -> web.Response:
     """When an entry was due, and what became of it."""
     require(request, Role.ADMIN, Role.OPS)
-    query = read_query(request, TicksQuery)
-    ticks = await request.app[SCHEDULES].ticks(request.match_info["name"], before=query.cursor, limit=query.limit + 1)
-    items = tuple(TickItem.of(tick) for tick in ticks[: query.limit])
-    return _json(TickList(items=items, next=items[-1].due_at if len(ticks) > query.limit else None))
+    query = read_query(request, PageQuery)
+    position = position_in(request, query)
+    before = None if position is None else datetime.fromisoformat(str(position[0]))
+    ticks = await request.app[SCHEDULES].ticks(request.match_info["name"], before=before, limit=query.limit + 1)
+    shown, following = ticks[: query.limit], None
+    if len(ticks) > query.limit:
+        following = cursor_behind(request, query, shown[-1].due_at.isoformat())
+    found = TickList(items=tuple(TickItem.of(tick) for tick in shown), next=following)
+    return _json(found, headers=link_to(request, following))
 
 
 async def run_schedule(request: web.Request) -> web.Response:
@@ -92,5 +101,6 @@ async def resume_schedule(request: web.Request) -> web.Response:
     return _json(ScheduleItem.of(schedule))
 
 
-def _json(body: BaseModel, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=body.model_dump_json().encode(), content_type="application/json")
+def _json(body: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    answer = body.model_dump_json().encode()
+    return web.Response(status=status, body=answer, content_type="application/json", headers=headers)

@@ -1,13 +1,12 @@
 """What the scheduler's HTTP API answers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from services.scheduler.models import Change, Fate, Schedule, Tick, TickSeen
-from shared.web.bodies import Moment, Query
 
 
 class ScheduleItem(BaseModel):
@@ -93,14 +92,7 @@ class TickList(BaseModel):
     """Ticks, newest first; `next` is the cursor of the page after."""
 
     items: tuple[TickItem, ...]
-    next: datetime | None
-
-
-class TicksQuery(Query):
-    """A page of ticks: those due before `cursor`."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
-    cursor: Moment | None = None
+    next: str | None
 
 
 class ChangeItem(BaseModel):

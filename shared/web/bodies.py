@@ -4,12 +4,23 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from aiohttp import web
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from shared.errors import FieldError, InvalidInput, Unparsable
 
@@ -19,6 +30,10 @@ MAX_ERRORS: Final = 100
 RECEIVE_SECONDS: Final = 60.0
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_NOT_IN_LINES: Final = r"\x00-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069\ufeff"
+"""Controls, ends of lines and paragraphs, what is not seen, and what turns the order of others around."""
+_BREAKING: Final = re.compile(f"[{_NOT_IN_LINES}]")
+_DATE_AND_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 B = TypeVar("B", bound=BaseModel)
@@ -43,14 +58,41 @@ def _in_range(moment: datetime) -> datetime:
 
 
 def _one_line(text: str) -> str:
-    if not text.isprintable():
+    if _BREAKING.search(text):
         raise ValueError("one line of printable characters")
     return text
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule that raises `ValueError`, and the regular expression by which clients know it."""
+
+    check: Callable[[Any], Any]
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
+
+
+def _written_out(value: Any) -> Any:
+    """The time in a text. pydantic would also take seconds since 1970, and days, for times."""
+    if isinstance(value, str):
+        if not _DATE_AND_TIME.match(value):
+            raise ValueError("a time as 2026-01-31T12:00:00Z")
+        return datetime.fromisoformat(value)
+    return value
+
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written_out),
+    Rule(_in_range, r"^(19[7-9]\d|[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-8])-"),
+]
 """A time that every zone and PostgreSQL can hold: at the ends of the calendar, conversions overflow."""
-ONE_LINE: Final = AfterValidator(_one_line)
+ONE_LINE: Final = Rule(_one_line, rf"^[^{_NOT_IN_LINES}]*$")
 """For text that stands in lines: names, titles, subjects."""
 
 
@@ -61,12 +103,12 @@ async def read_body(request: web.Request, model: type[B]) -> B:
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):  # JSON is UTF-8 (RFC 8259)
         raise web.HTTPUnsupportedMediaType
     raw = await received(request)
-    if errors := _unstorable(_parsed(raw)):
+    if errors := _unstorable(parsed := _parsed(raw)):
         raise InvalidInput("The body holds what cannot be kept; see errors.", errors=errors)
     try:
         return model.model_validate_json(raw)
     except ValidationError as exc:
-        raise InvalidInput("The body does not fit; see errors.", errors=pointed(exc)) from exc
+        raise InvalidInput("The body does not fit; see errors.", errors=pointed(exc, parsed)) from exc
 
 
 def _parsed(raw: bytes) -> Any:
@@ -117,19 +159,43 @@ def read_query(request: web.Request, model: type[B]) -> B:
     try:
         return model.model_validate(values)
     except ValidationError as exc:
-        raise InvalidInput("The query does not fit; see errors.", errors=pointed(exc)) from exc
+        raise InvalidInput("The query does not fit; see errors.", errors=pointed(exc, values)) from exc
 
 
-def pointed(error: ValidationError) -> list[FieldError]:
-    """pydantic's errors with RFC 6901 pointers."""
-    return [
-        FieldError(
-            "".join(f"/{_escaped(part)}" for part in item["loc"]),
-            item["type"],
-            item["msg"].removeprefix("Value error, "),
-        )
-        for item in error.errors(include_url=False, include_context=False)
-    ]
+def pointed(error: ValidationError, given: Any) -> list[FieldError]:
+    """pydantic's errors with RFC 6901 pointers into what was `given`; one for each place.
+
+    Where a value may be of several kinds, pydantic names its own ones on the way: those are no part of a pointer.
+    """
+    found: dict[str, FieldError] = {}
+    for item in error.errors(include_url=False, include_context=False):
+        pointer = "".join(f"/{_escaped(part)}" for part in _way(item["loc"], given, item["type"] in _ABOUT_NAMES))
+        before, said = found.get(pointer), item["msg"].removeprefix("Value error, ")
+        if before is None:
+            found[pointer] = FieldError(pointer, item["type"], said)
+        elif said not in before.detail:
+            found[pointer] = replace(before, detail=f"{before.detail}; or: {said}")
+    return [*found.values()]
+
+
+_ABOUT_NAMES: Final = frozenset({"missing", "extra_forbidden"})
+"""Errors of a field that is not there: its name ends the way all the same."""
+
+
+def _way(location: Sequence[int | str], given: Any, is_about_name: bool) -> Iterator[int | str]:
+    last = len(location) - 1
+    for at, part in enumerate(location):
+        if _has(given, part):
+            given = given[part]
+        elif not (is_about_name and at == last):
+            continue
+        yield part
+
+
+def _has(given: Any, part: int | str) -> bool:
+    if isinstance(given, Mapping):
+        return part in given
+    return isinstance(given, list | tuple) and isinstance(part, int) and part < len(given)
 
 
 def _escaped(part: int | str) -> str:

@@ -13,8 +13,8 @@ from services.catalog.accounts.schemas import (
     SessionShown,
     SignedIn,
 )
-from services.catalog.answers import PageQuery
 from shared.web.operations import Answer, Group, Operation, Page
+from shared.web.paging import PageQuery
 
 ACCOUNTS: Final = Group(
     "Accounts",

@@ -18,13 +18,14 @@ from services.catalog.accounts.schemas import (
     shown_key,
 )
 from services.catalog.accounts.usecases import ApiKeys, Changes, Profiles
-from services.catalog.answers import NEVER_STORED, PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.answers import NEVER_STORED, answer, answer_page, uuid_in_path
 from services.catalog.clients import CLIENTS
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.versions import expected_version
 from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

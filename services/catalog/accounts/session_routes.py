@@ -10,10 +10,11 @@ from services.catalog.access import CALLER, SESSION_COOKIE, actor_of
 from services.catalog.accounts.cookies import Cookies, origin_of
 from services.catalog.accounts.schemas import Login, SignedIn, shown_account, shown_session
 from services.catalog.accounts.sessions import Sessions
-from services.catalog.answers import NEVER_STORED, PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.answers import NEVER_STORED, answer, answer_page, uuid_in_path
 from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from services.catalog.answers import PageQuery
 from services.catalog.approval.schemas import AdminListQuery, DecisionBody, ReasonText, RejectBody, SuspendBody
 from services.catalog.products.schemas import OwnProduct
 from shared.web.operations import Answer, Group, Listed, Operation, Page
+from shared.web.paging import PageQuery
 
 
 class LookedAt(BaseModel):

@@ -6,14 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import (
-    PageQuery,
-    answer,
-    answer_page,
-    answer_unless_known,
-    position_in,
-    uuid_in_path,
-)
+from services.catalog.answers import answer, answer_page, answer_unless_known, uuid_in_path
 from services.catalog.approval.schemas import AdminListQuery, DecisionBody, RejectBody, SuspendBody, reason_texts
 from services.catalog.approval.usecases import Approval
 from services.catalog.products.models import Product
@@ -21,6 +14,7 @@ from services.catalog.products.schemas import product_for_vendor
 from services.catalog.products.usecases import Products
 from services.catalog.versions import version_looked_at
 from shared.web.bodies import read_body, read_query
+from shared.web.paging import PageQuery, position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
-from services.catalog.answers import PageQuery
 from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.products.models import Status
 from shared.contracts.base import Reason
 from shared.web.bodies import Body
+from shared.web.paging import PageQuery
 
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 

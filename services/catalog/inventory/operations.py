@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.catalog.answers import PageQuery
 from services.catalog.inventory.schemas import (
     AdjustBody,
     AdjustedShown,
@@ -16,6 +15,7 @@ from services.catalog.inventory.schemas import (
     ThresholdBody,
 )
 from shared.web.operations import Answer, Group, Listed, Operation, Page
+from shared.web.paging import PageQuery
 
 _LEVEL: Final = {200: Answer(LevelShown, "The level as it is now.")}
 

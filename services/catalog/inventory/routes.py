@@ -7,7 +7,8 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import PageQuery, answer, answer_page, position_in, uuid_in_path
+from services.catalog.addresses import AN_ID
+from services.catalog.answers import answer, answer_page, uuid_in_path
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import (
     Answer,
@@ -36,6 +37,7 @@ from services.catalog.inventory.usecases import Inventory
 from shared.encoding import to_json
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,8 @@ class InventoryRoutes:
         return [
             web.get("/api/vendor/inventory", self.list_levels),
             web.post("/api/vendor/inventory/adjust", self.adjust),
-            web.get("/api/vendor/inventory/{product_id}", self.show_level),
-            web.put("/api/vendor/inventory/{product_id}", self.set_level),
+            web.get(f"/api/vendor/inventory/{{product_id:{AN_ID}}}", self.show_level),
+            web.put(f"/api/vendor/inventory/{{product_id:{AN_ID}}}", self.set_level),
             web.put("/api/vendor/inventory/{product_id}/threshold", self.set_threshold),
             web.get("/api/vendor/inventory/{product_id}/movements", self.list_movements),
             web.get("/api/vendor/inventory-defaults", self.show_defaults),
@@ -125,7 +127,7 @@ class InventoryRoutes:
             is_each=body.mode == "each",
             once=await once_key(request, actor.account_id),
         )
-        return answer({"items": [adjusted_shape(one) for one in adjusted]})
+        return answer({"items": [adjusted_shape(one) for one in adjusted], "next": None})
 
     async def show_defaults(self, request: web.Request) -> web.Response:
         """`GET /api/vendor/inventory-defaults`."""

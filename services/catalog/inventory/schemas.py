@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from typing_extensions import TypedDict
 
-from services.catalog.answers import PageQuery
 from services.catalog.inventory.models import MAX_PIECES, Adjusted, Defaults, Level, Movement, MovementKind
 from shared.web.bodies import Body
+from shared.web.paging import PageQuery
 
 MAX_ADJUSTMENTS: Final = 250
 

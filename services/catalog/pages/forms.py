@@ -46,7 +46,7 @@ def fitted(model: type[B], values: Mapping[str, Any]) -> B:
     try:
         return model.model_validate(values)
     except ValidationError as exc:
-        raise InvalidInput("Something in the form does not fit; see below.", errors=pointed(exc)) from exc
+        raise InvalidInput("Something in the form does not fit; see below.", errors=pointed(exc, values)) from exc
 
 
 def whole_number(values: Mapping[str, str], name: str) -> int:

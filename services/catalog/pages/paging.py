@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from services.catalog.answers import CURSORS
-from services.catalog.cursors import Position
+from shared.web.cursors import Position
+from shared.web.paging import CURSORS
 
 T = TypeVar("T")
 

@@ -201,7 +201,9 @@ def _shop_query(request: web.Request) -> ShopQuery:
     try:
         return ShopQuery.model_validate(_filters(request))
     except ValidationError as exc:
-        raise InvalidInput("A filter does not fit; begin at all products.", errors=pointed(exc)) from exc
+        raise InvalidInput(
+            "A filter does not fit; begin at all products.", errors=pointed(exc, _filters(request))
+        ) from exc
 
 
 def _chips(request: web.Request, paging: Paging, listed: Listed[Product], shelves: Sequence[Shelf]) -> list[Chip]:

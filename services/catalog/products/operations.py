@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.catalog.answers import PageQuery
 from services.catalog.products.schemas import (
     CatalogueProduct,
     CatalogueQuery,
@@ -13,6 +12,7 @@ from services.catalog.products.schemas import (
     VendorListQuery,
 )
 from shared.web.operations import Answer, Group, Operation, Page
+from shared.web.paging import PageQuery
 
 CATALOGUE: Final = Group(
     "Catalogue",

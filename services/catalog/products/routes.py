@@ -9,14 +9,7 @@ from aiohttp import web
 
 from services.catalog.access import actor_of
 from services.catalog.addresses import parsed_id
-from services.catalog.answers import (
-    PageQuery,
-    answer,
-    answer_page,
-    answer_unless_known,
-    position_in,
-    uuid_in_path,
-)
+from services.catalog.answers import answer, answer_page, answer_unless_known, uuid_in_path
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.floors import Rows
 from services.catalog.cache.models import (
@@ -51,6 +44,7 @@ from shared.encoding import to_json
 from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
-from services.catalog.answers import PageQuery
 from services.catalog.inventory.models import MAX_PIECES
 from services.catalog.products.models import MAX_PICTURES, Picture, PictureStatus, Product, Status, submission_event_id
 from services.catalog.products.store import Changes, Filter
@@ -18,6 +17,7 @@ from shared.contracts.base import Money
 from shared.currencies import CurrencyCode
 from shared.web.audit import Line
 from shared.web.bodies import ONE_LINE, Body
+from shared.web.paging import PageQuery
 
 MAX_SAFE_INTEGER: Final = 2**53
 """Beyond it JSON readers disagree (RFC 8259, section 6)."""

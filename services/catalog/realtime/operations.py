@@ -1,8 +1,9 @@
 """What the addresses of the live feeds promise."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, NotRequired
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from services.catalog.realtime.routes import FeedQuery, PublicQuery
 from shared.web.operations import Answer, Group, Operation
@@ -16,16 +17,27 @@ class ResumeHeaders(BaseModel):
     ] = None
 
 
+class FeedEvent(TypedDict):
+    """One server-sent event. `data` is JSON, `id` is where a feed goes on; the names are in the description."""
+
+    event: str
+    data: str
+    id: NotRequired[str]
+
+
 def _feed(path: str, name: str, summary: str, query: type[FeedQuery]) -> Operation:
     return Operation(
         route=f"GET {path}",
         id=name,
         summary=summary,
         description="Server-sent events. A feed that goes on where it broke off misses nothing of the last 24 hours, "
-        "or is told to read anew.",
+        "or is told to read anew. It begins with `ready`; `reset` asks to read anew, `live` tells when events stop or "
+        "go on coming, `end` closes it.",
         query=query,
         headers=ResumeHeaders,
-        answers={200: Answer(str, "Events as they happen.", media_types=("text/event-stream",))},
+        answers={
+            200: Answer(FeedEvent, "Events as they happen, each of this form.", media_types=("text/event-stream",))
+        },
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.catalog.access import SESSION_COOKIE
 from services.catalog.addresses import parsed_id
@@ -28,10 +28,14 @@ class FeedQuery(Query):
     last_event_id: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
+_ID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_IDS: Final = f"^{_ID}(,{_ID}){{0,{MAX_PRODUCTS - 1}}}$"
+
+
 class PublicQuery(FeedQuery):
     """`products` names those that are watched, by id, with commas between; without it all changes are told."""
 
-    products: Annotated[str, StringConstraints(max_length=40 * MAX_PRODUCTS)] | None = None
+    products: Annotated[str, Field(max_length=40 * MAX_PRODUCTS, json_schema_extra={"pattern": _IDS})] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.catalog.answers import PageQuery
 from services.catalog.sync.routes import AT, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from services.catalog.sync.schemas import (
     ChangeBody,
@@ -19,6 +18,7 @@ from services.catalog.sync.schemas import (
     SourceWithSecret,
 )
 from shared.web.operations import Answer, Group, Operation, Page
+from shared.web.paging import PageQuery
 
 
 class PushHeaders(BaseModel):

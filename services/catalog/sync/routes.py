@@ -6,7 +6,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import PageQuery, answer, answer_page, answer_unless_known, position_in, uuid_in_path
+from services.catalog.answers import answer, answer_page, answer_unless_known, uuid_in_path
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.sync.pushes import Pushes, Signed
 from services.catalog.sync.schemas import (
@@ -22,6 +22,7 @@ from services.catalog.sync.usecases import Sources
 from services.catalog.versions import expected_version
 from shared.web.bodies import read_body, read_query, received
 from shared.web.identity import IDENTITY
+from shared.web.paging import PageQuery, position_in
 
 AT = "/api/vendor/sync-sources"
 TIMESTAMP_HEADER = "Souk-Timestamp"

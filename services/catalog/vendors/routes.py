@@ -7,7 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from services.catalog.access import actor_of
-from services.catalog.answers import answer, answer_page, answer_unless_known, position_in, uuid_in_path
+from services.catalog.answers import answer, answer_page, answer_unless_known, uuid_in_path
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import ABSENT, Answer, Loaded, vendor_row
 from services.catalog.cache.responses import respond
@@ -28,6 +28,7 @@ from shared.encoding import to_json
 from shared.ids import TOP
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import IDENTITY
+from shared.web.paging import position_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from pydantic import StringConstraints
 from typing_extensions import TypedDict
 
 from services.catalog.accounts.schemas import Email, Name, NewPassword
-from services.catalog.answers import PageQuery
 from services.catalog.models import MAX_SLUG_CHARS, SLUG_PATTERN
 from services.catalog.vendors.models import Member, Vendor, VendorStatus
 from shared.web.bodies import Body
+from shared.web.paging import PageQuery
 from shared.zones import ZoneName
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=MAX_SLUG_CHARS)]

@@ -17,6 +17,7 @@ from services.jobs.dead_letters.usecases import LetterDesk
 from services.jobs.errors import LetterNotFound
 from shared.web.bodies import read_body, read_query
 from shared.web.identity import require
+from shared.web.paging import id_in
 from shared.web.problems import REQUEST_ID
 
 
@@ -40,8 +41,8 @@ class _Edge:
     async def list(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)
         query = read_query(request, LettersQuery)
-        page = await self._desk.page(query.where, before=query.cursor, limit=query.limit)
-        return next_page(request, [letter_shown(letter) for letter in page.items], page.next)
+        page = await self._desk.page(query.where, before=id_in(request, query), limit=query.limit)
+        return next_page(request, query, [letter_shown(letter) for letter in page.items], page.next)
 
     async def show(self, request: web.Request) -> web.Response:
         require(request, *OPERATORS)

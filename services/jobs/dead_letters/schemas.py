@@ -9,7 +9,8 @@ from typing_extensions import TypedDict
 
 from services.jobs.control.schemas import PerSecond
 from services.jobs.dead_letters.models import Kind, Letter, LetterFilter, ParkedBy, payload_of
-from shared.web.bodies import Body, Moment, Query
+from shared.web.bodies import Body, Moment
+from shared.web.paging import PageQuery
 
 LISTED_BYTES: Final = 16 * 1024
 """A larger payload is shown of a single letter only."""
@@ -17,16 +18,14 @@ SHOWN_CHARS: Final = 2_000
 Word = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class LettersQuery(Query):
-    """Filters of the list, newest first; `cursor` is what `next` said."""
+class LettersQuery(PageQuery):
+    """Filters of the list, newest first."""
 
     type: Word | None = None
     queue: Word | None = None
     kind: Literal["job", "event", "report"] | None = None
     reason: Word | None = None
     job_id: UUID | None = None
-    cursor: UUID | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 48
 
     @property
     def where(self) -> LetterFilter:

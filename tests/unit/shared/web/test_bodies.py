@@ -34,6 +34,7 @@ class Example(Body):
     many: tuple[Inner, ...] = ()
     line: Annotated[str, ONE_LINE] = ""
     at: Moment | None = None
+    either: dict[str, Annotated[str, Field(max_length=3)] | bool | int | list[Inner]] = Field(default_factory=dict)
 
 
 class Filter(Query):
@@ -105,7 +106,14 @@ BODIES: dict[str, tuple[bytes, int, str | None]] = {
     "a time before time": (b'{"at": "0001-01-01T00:00:00+14:00"}', 422, "/at"),
     "a time stored as -infinity": (b'{"at": "0001-01-01T00:00:00Z"}', 422, "/at"),
     "a time after all times": (b'{"at": "9999-12-31T23:59:59-14:00"}', 422, "/at"),
+    "no day": (b'{"at": "2026-02-30T00:00:00Z"}', 422, "/at"),
+    "a time as seconds": (b'{"at": "1700000000"}', 422, "/at"),
+    "a day for a time": (b'{"at": "2026-01-01"}', 422, "/at"),
     "a time without a zone": (b'{"at": "2026-01-01T00:00:00"}', 422, "/at"),
+    "a line turned around": (b'{"line": "a\\u202eb"}', 422, "/line"),
+    "none of several kinds": (b'{"either": {"a": 1, "int": 1.5}}', 422, "/either/int"),
+    "none of several kinds, inside": (b'{"either": {"a": [{"text": ""}, {"text": 1}]}}', 422, "/either/a"),
+    "too long for one of them": (b'{"either": {"a": "long"}}', 422, "/either/a"),
     "pointers escape": (b'{"a~/b": 1}', 422, "/a~0~1b"),
 }
 
@@ -165,13 +173,20 @@ async def test_a_body_that_never_comes_is_not_waited_for(client: Client, monkeyp
         (b'{"count": 3}', {"Content-Type": "application/json; charset=UTF-8"}),
         (gzip.compress(b'{"count": 3}'), GZIP),
         (zlib.compress(b'{"count": 3}'), {**JSON, "Content-Encoding": "deflate"}),
+        (b'{"count": 3, "at": "2026-01-31t12:00:00.123+02:00"}', JSON),
         ('{"count": 3, "text": "smile \\ud83d\\ude00 \U0001f600"}'.encode(), JSON),
     ],
-    ids=["plain", "charset", "gzip", "deflate", "pairs of surrogates"],
+    ids=["plain", "charset", "gzip", "deflate", "a time", "pairs of surrogates"],
 )
 async def test_a_body_that_fits_is_read(client: Client, body: bytes, headers: Mapping[str, str]) -> None:
     answer = await client.post("/", data=body, headers=headers)
     assert (answer.status, await answer.json()) == (200, {"count": 3})
+
+
+async def test_a_value_of_no_kind_is_one_error(client: Client) -> None:
+    found = await _refused(client, 422, data=b'{"either": {"a": 1.5, "b": {}}}', headers=JSON)
+    assert [error["pointer"] for error in found["errors"]] == ["/either/a", "/either/b"]
+    assert "; or: " in found["errors"][0]["detail"]
 
 
 async def test_no_answer_lists_more_errors_than_anybody_reads(client: Client) -> None:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from services.catalog.cursors import BadCursor, Cursors
+from shared.web.cursors import BadCursor, Cursors
 
 CURSORS = Cursors(b"secret")
 
