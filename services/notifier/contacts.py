@@ -116,9 +116,9 @@ class CatalogContacts:
         except TimeoutError as exc:
             raise ContactsUnavailable(f"The catalog did not answer within {CALL_SECONDS:g} s.") from exc
         except aiohttp.ClientConnectorError as exc:
-            raise CatalogDown(f"The catalog cannot be reached: {exc!r}") from exc
+            raise CatalogDown(f"The catalog cannot be reached ({type(exc).__name__}).") from exc
         except (aiohttp.ClientError, OSError) as exc:
-            raise ContactsUnavailable(f"The catalog cannot be reached: {exc!r}") from exc
+            raise ContactsUnavailable(f"The catalog cannot be reached ({type(exc).__name__}).") from exc
         except ValidationError as exc:
             raise ContactsUnavailable(f"The catalog answered something else (request {request_id}).") from exc
         return tuple(Contact(item.account_id, item.email, item.name, item.version) for item in found.items)

@@ -75,8 +75,14 @@ def receive_limits() -> ReceiveLimits:
 
 
 @pytest.fixture
+def gateway_port() -> int:
+    """Any that is free; override it where it has to be known before."""
+    return 0
+
+
+@pytest.fixture
 async def gateway(
-    gateway_settings: GatewaySettings, pool: Pool, receive_limits: ReceiveLimits
+    gateway_settings: GatewaySettings, pool: Pool, receive_limits: ReceiveLimits, gateway_port: int
 ) -> AsyncIterator[Gateway]:
     """A gateway with one admin, one operator, one channel and three vendors."""
     kept: dict[str, str] = {}
@@ -87,7 +93,7 @@ async def gateway(
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(open_app(gateway_settings, pool))
         port = await stack.enter_async_context(
-            serving(app, host="127.0.0.1", port=0, grace_seconds=0.5, limits=receive_limits)
+            serving(app, host="127.0.0.1", port=gateway_port, grace_seconds=0.5, limits=receive_limits)
         )
         yield Gateway(f"http://127.0.0.1:{port}", accounts, gateway_settings, pool)
 

@@ -29,7 +29,9 @@ from shared.contracts.base import Audience, Job
 from shared.contracts.reports import AttemptError, AttemptReport, Outcome
 from shared.db.pool import Pool
 from shared.ids import new_id
+from shared.web.cursors import Cursors
 from shared.web.identity import HEADER, Identity, Role, identity_middleware, sign
+from shared.web.paging import CURSORS
 from shared.web.server import new_app, serving
 from tests.integration.jobs.recording import recorded
 
@@ -92,6 +94,7 @@ class Api:
 @pytest.fixture
 async def api(pool: Pool, desk: JobsDesk) -> AsyncIterator[Api]:
     app = new_app(middlewares=[identity_middleware(service="jobs", key=KEY)])
+    app[CURSORS] = Cursors(KEY.encode())
     app.add_routes(routes(desk, HealthDesk(pool, HealthStore())))
     app.add_routes(control_routes(ControlDesk(pool, make_ledger(), ControlStore(), utc_now)))
     async with AsyncExitStack() as stack:

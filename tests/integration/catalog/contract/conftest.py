@@ -18,14 +18,22 @@ from services.scheduler.settings import Settings as SchedulerSettings
 from shared.messaging.broker import open_broker
 from shared.messaging.declare import apply
 from shared.messaging.topology import build, parse_tiers
-from tests.integration.catalog.conftest import KEY, NOBODY_THERE
+from tests.integration.catalog.conftest import KEY
 from tests.servers import Database, Vhost
 
 TIERS = "1s"
 
 
 @pytest.fixture
-async def upstream_urls(database: Database, vhost: Vhost, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+def gateway_port() -> int:
+    """The notifier asks the gateway for people."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture
+async def upstream_urls(
+    database: Database, vhost: Vhost, tmp_path: Path, gateway_port: int
+) -> AsyncIterator[dict[str, str]]:
     """The services run, with their own databases and the broker. Nobody makes jobs of events, and no mail goes out."""
     names = ("jobs", "notifier", "reporting", "scheduler")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -43,7 +51,7 @@ async def upstream_urls(database: Database, vhost: Vhost, tmp_path: Path) -> Asy
         }
 
     mail = {
-        "catalog_url": NOBODY_THERE,
+        "catalog_url": f"http://127.0.0.1:{gateway_port}",
         "catalog_key": KEY,
         "public_url": "http://127.0.0.1:8080",
         "mail_from": "souk@example.com",

@@ -38,6 +38,8 @@ RULES = {
     "adjustLevels": "the products are the vendor's own",
     "placeOrder": "the products are on sale",
     "enqueueJob": "each type has its own payload",
+    "actOnManyJobs": "not every state can be told everything",
+    "subscribeToPush": "web push has to be set up",
     "requestOwnReport": "a period begins before it ends, and is over",
     "requestAnyReport": "a period begins before it ends, and is over",
     "replacePreferences": "each role hears of kinds of its own",
