@@ -3,14 +3,14 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress, track
 
-from deploy.cli.api import Api, Json, ask, read, send
+from deploy.cli.api import Api, Away, Json, Refused, ask, read, send
 from deploy.cli.asking import Yes, be_sure
 from deploy.cli.bulk import Wait, see_over
 from deploy.cli.completing import job_types
@@ -41,7 +41,9 @@ TypeName = Annotated[
 OfType = Annotated[
     str | None, typer.Option("--type", metavar="TYPE", help="Only jobs of this type.", autocompletion=job_types)
 ]
-State = Literal["scheduled", "pending", "processing", "retrying", "completed", "failed", "cancelled"]
+OfCause = Annotated[str | None, typer.Option("--cause", metavar="ID", help="Only what this event or tick caused.")]
+OpenState = Literal["scheduled", "pending", "processing", "retrying"]
+State = Literal[OpenState, "completed", "failed", "cancelled"]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 
 group = typer.Typer(
@@ -72,7 +74,7 @@ def list_jobs(
     kind: OfType = None,
     state: Annotated[State | None, typer.Option(help="Only this state.")] = None,
     priority: Annotated[int | None, typer.Option(min=1, max=5, help="Only this priority; 1 is the highest.")] = None,
-    cause: Annotated[str | None, typer.Option(metavar="ID", help="Only what this event or tick caused.")] = None,
+    cause: OfCause = None,
     search: Annotated[
         str | None, typer.Option("--search", "-q", metavar="TEXT", help="An id, or part of the last error.")
     ] = None,
@@ -146,8 +148,7 @@ def retry(
     is_waited_for = wait and not answer["dry_run"]
     if not as_json:
         what = "would be" if answer["dry_run"] else "is" if answer["jobs"] == 1 else "are"
-        more = " More fit: ask again for those." if answer["more"] else ""
-        out.print(f"{counted(answer['jobs'], 'failed job')} {what} retried over {_over(answer)}.{more}")
+        out.print(f"{counted(answer['jobs'], 'failed job')} {what} retried over {_over(answer)}.{_more(answer)}")
     elif not is_waited_for:
         print_json(answer)
     return see_over(ctx, answer["ids"], as_json=as_json) if is_waited_for else None
@@ -164,9 +165,44 @@ def clear_history(ctx: typer.Context, yes: Yes = False, as_json: AsJson = False)
         out.print(f"{counted(cleared, 'job')} deleted.")
 
 
-@group.command(epilog="Example: souk jobs cancel 0197f3b2-8a51-7c3e-9d5e-2f4b6a1c8e07 --yes")
-def cancel(ctx: typer.Context, job: JobId, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Cancel a job. One that waits is cancelled at once; one that runs is asked, and its own report decides."""
+@group.command(epilog="Example: souk jobs cancel --type generate-report --state pending --dry-run")
+def cancel(
+    ctx: typer.Context,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="One job; without it, all that fit.")] = None,
+    kind: OfType = None,
+    state: Annotated[OpenState | None, typer.Option(help="Only this state.")] = None,
+    cause: OfCause = None,
+    since: Since = None,
+    until: Until = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a job, or all open jobs that fit, at most 5,000 at once.
+
+    One that waits is cancelled at once; one that runs is asked, and its own report decides.
+    """
+    filters = {"type": kind, "state": state, "cause": cause, "since": as_query(since), "until": as_query(until)}
+    given: Json = {name: value for name, value in filters.items() if value is not None}
+    if job is not None:
+        if given or dry_run:
+            raise typer.BadParameter("a filter or --dry-run is for many; JOB is cancelled whatever it is")
+        return _cancel_one(ctx, job, yes=yes, as_json=as_json)
+    if not given:
+        raise typer.BadParameter("say which: a JOB, or a filter")
+    body = given | {"action": "cancel", "dry_run": True}
+    answer = send(ctx, "/api/admin/jobs/bulk", body)
+    if not dry_run and answer["jobs"]:
+        be_sure(f"Cancel {counted(answer['jobs'], 'job')}?", yes=yes)
+        answer = send(ctx, "/api/admin/jobs/bulk", body | {"dry_run": False})
+    if as_json:
+        return print_json(answer)
+    what = "would be cancelled" if answer["dry_run"] else "cancelled, or asked to stop where they run"
+    out.print(f"{counted(answer['jobs'], 'job')} {what}.{_more(answer)}")
+    return None
+
+
+def _cancel_one(ctx: typer.Context, job: str, *, yes: bool, as_json: bool) -> None:
     be_sure(f"Cancel job {job}?", yes=yes)
     found = send(ctx, f"/api/admin/jobs/{job}/cancel")
     if as_json:
@@ -184,7 +220,7 @@ def tail(
         str | None, typer.Argument(metavar="[JOB]", help="Follow this one until it is over; 1 if it fails.")
     ] = None,
     kind: OfType = None,
-    cause: Annotated[str | None, typer.Option(metavar="ID", help="Only what this event or tick caused.")] = None,
+    cause: OfCause = None,
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
     as_json: AsJson = False,
 ) -> None:
@@ -213,13 +249,17 @@ def enqueue(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Many: a line of JSON each, with type, payload and the options."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow it until it is over; exits 1 if it fails.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow what is made until it is over; exits 1 if any fails.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a job by hand, or many from a file."""
     if lines is not None:
         made = ask(ctx, lambda api: _enqueue_all(api, _bodies(lines)))
-        return print_json_lines(made) if as_json else out.print(f"{len(made)} jobs are made.")
+        if wait:
+            return see_over(ctx, [job["id"] for job in made], as_json=as_json)
+        return print_json_lines(made) if as_json else out.print(f"{counted(len(made), 'job')} made.")
     if kind is None:
         raise typer.BadParameter("say which TYPE, or give many with --from")
     body: Json = {"type": kind, "payload": _json(sys.stdin.read() if payload == "-" else payload)}
@@ -355,6 +395,10 @@ def _row(job: Json) -> Iterable[object]:
     )
 
 
+def _more(answer: Json) -> str:
+    return " More fit: ask again for those." if answer["more"] else ""
+
+
 def _over(answer: Json) -> str:
     return duration(answer["over_seconds"] * 1000)
 
@@ -435,19 +479,20 @@ def _print_paused(paused: list[Json], as_json: bool) -> None:
 # -- many at once -------------------------------------------------------------------------------------
 
 
-def _json(text: str) -> Any:
+def _json(text: str, what: str = "the payload") -> Any:
     try:
         return json.loads(text)
     except ValueError as exc:
-        raise typer.BadParameter(f"the payload is not JSON: {exc}") from None
+        raise typer.BadParameter(f"{what} is not JSON: {exc}") from None
 
 
-def _bodies(path: Path) -> list[Json]:
+def _bodies(path: Path) -> dict[int, Json]:
+    """What the file asks for, by the number of the line; refused whole if one line is no JSON."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as exc:
         complain(f"{path}: {exc}", ExitCode.USAGE)
-    return [_json(line) for line in lines if line.strip()]
+    return {number: _json(line, f"line {number} of {path}") for number, line in enumerate(lines, 1) if line.strip()}
 
 
 async def _clear_all(api: Api) -> int:
@@ -464,9 +509,14 @@ async def _clear_all(api: Api) -> int:
                 return cleared
 
 
-async def _enqueue_all(api: Api, bodies: list[Json]) -> list[Json]:
-    """One after another, so that it stops at the first that is refused: those before it are made."""
-    made = []
-    for body in track(bodies, description="Jobs", console=err, transient=True):
-        made.append(await api.post("/api/admin/jobs/enqueue", body))  # noqa: PERF401 - the bar moves with each
+async def _enqueue_all(api: Api, bodies: Mapping[int, Json]) -> list[Json]:
+    """One after another, so that it stops at the first that is refused, and says which: those before it are made."""
+    made: list[Json] = []
+    shown = track(bodies.items(), "Jobs", console=err, transient=True, disable=not err.is_terminal)
+    for number, body in shown:
+        try:
+            made.append(await api.post("/api/admin/jobs/enqueue", body))
+        except (Refused, Away) as failure:
+            failure.args = (f"Line {number}: {failure}\n{counted(len(made), 'job')} made before it.",)
+            raise
     return made

@@ -300,6 +300,7 @@ REFUSED: list[tuple[str, str, object, str]] = [
     ("POST", "/api/admin/jobs/enqueue", {"type": "cleanup-cache"}, "/payload"),
     ("POST", "/api/admin/jobs/enqueue", {"type": "cleanup-cache", "payload": []}, "/payload"),
     ("POST", "/api/admin/jobs/enqueue", {"type": "cleanup-cache", "payload": {"mode": "x"}}, "/payload/mode"),
+    ("POST", "/api/admin/jobs/enqueue", {"type": "cleanup-cache", "payload": {"depth": 1}}, "/payload/depth"),
     ("POST", "/api/admin/jobs/enqueue", {"type": "process-image", "payload": {}}, "/payload/image_id"),
     (
         "POST",

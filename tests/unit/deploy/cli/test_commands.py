@@ -285,8 +285,35 @@ def test_many_jobs_are_made_from_a_file(gateway: FakeGateway, souk: Souk, tmp_pa
     gateway.say("POST /api/admin/jobs/enqueue", JOB, 201)
     lines = tmp_path / "jobs.ndjson"
     lines.write_text('{"type": "send-email", "payload": {}}\n\n{"type": "cleanup-cache", "payload": {}}\n')
-    assert souk.ok("jobs", "enqueue", "--from", str(lines)) == "2 jobs are made.\n"
+    assert souk.ok("jobs", "enqueue", "--from", str(lines)) == "2 jobs made.\n"
     assert [body["type"] for _, _, body, _ in gateway.asked] == ["send-email", "cleanup-cache"]
+
+
+def test_a_file_of_jobs_stops_at_the_line_that_is_refused(gateway: FakeGateway, souk: Souk, tmp_path: Path) -> None:
+    gateway.say("POST /api/admin/jobs/enqueue", JOB, 201)
+    gateway.say("POST /api/admin/jobs/enqueue", {"detail": "No such type."}, 422)
+    lines = tmp_path / "jobs.ndjson"
+    lines.write_text('{"type": "send-email"}\n\n{"type": "x"}\n{"type": "y"}\n')
+    result = souk("jobs", "enqueue", "--from", str(lines))
+    assert (result.exit_code, len(gateway.asked)) == (2, 2)
+    assert result.stderr == "Line 3: No such type.\n1 job made before it.\n"
+    lines.write_text('{"type": "send-email"}\n{\n')
+    result = souk("jobs", "enqueue", "--from", str(lines), "--json")
+    assert "line 2 of" in complaint_of(result)["detail"]
+    assert len(gateway.asked) == 2
+
+
+def test_many_jobs_are_cancelled_by_a_filter_and_never_without_one(gateway: FakeGateway, souk: Souk) -> None:
+    answer = {"action": "cancel", "jobs": 2, "over_seconds": 0.0, "dry_run": True, "more": False}
+    gateway.say("POST /api/admin/jobs/bulk", answer)
+    gateway.say("POST /api/admin/jobs/bulk", answer | {"dry_run": False})
+    assert souk("jobs", "cancel", "--yes").exit_code == ExitCode.USAGE
+    assert souk("jobs", "cancel", "x", "--type", "send-email", "--yes").exit_code == ExitCode.USAGE
+    assert gateway.asked == []
+    told = souk.ok("jobs", "cancel", "--type", "send-email", "--state", "pending", "--yes")
+    assert told == "2 jobs cancelled, or asked to stop where they run.\n"
+    asked = {"action": "cancel", "type": "send-email", "state": "pending"}
+    assert [body for _, _, body, _ in gateway.asked] == [asked | {"dry_run": True}, asked | {"dry_run": False}]
 
 
 @pytest.mark.parametrize(("state", "code"), [("completed", 0), ("failed", 1), ("cancelled", 1)])
