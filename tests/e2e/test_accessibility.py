@@ -11,6 +11,7 @@ from services.catalog.pages.navigation import NAVIGATION
 from shared.web.identity import Role
 from tests.browser import new_page, open_browser, sign_in
 from tests.e2e.marketplace import JSON, Shop, small_photo
+from tests.eventually import eventually
 
 PUBLIC: Sequence[str] = (
     "/",
@@ -38,7 +39,19 @@ BELOW: Mapping[str, Sequence[str]] = {
         "/vendor/reports/{report}",
     ),
     "admin": TOLD,
-    "ops": TOLD,
+    "ops": (
+        *TOLD,
+        "/admin/jobs?state=completed&type=send-email",
+        "/admin/jobs?q=nothing+like+it",
+        "/admin/jobs?q=x",
+        "/admin/jobs/failures",
+        "/admin/jobs/types",
+        "/admin/jobs/bulk?action=retry&type=send-email",
+        "/admin/jobs/{job}",
+        "/admin/jobs/{job}/copy",
+        "/admin/schedules/check-low-stock",
+        "/admin/dead-letters/bulk?action=purge",
+    ),
 }
 """Pages that no navigation names; those it names are looked at by themselves."""
 
@@ -70,7 +83,14 @@ async def product(shop: Shop) -> JSON:
     run = await shop.post_once("vendor", f"{at}/{source['id']}/run")
     wanted = {"type": "catalog_quality", "period": {"from": "2026-01-01", "to": "2026-01-01"}}
     report = await shop.post_once("vendor", "/api/vendor/reports", json=wanted)
-    return {**made, "source": source["id"], "run": run["id"], "report": report["id"]}
+    job = await eventually(lambda: _any_job(shop))
+    return {**made, "source": source["id"], "run": run["id"], "report": report["id"], "job": job["id"]}
+
+
+async def _any_job(shop: Shop) -> JSON:
+    jobs: list[JSON] = (await shop.get("ops", "/api/admin/jobs/list?state=completed"))["items"]
+    assert jobs, "nothing is done yet"
+    return jobs[0]
 
 
 @pytest.mark.parametrize("who", ["nobody", *BELOW])

@@ -1,5 +1,6 @@
 """`/admin/queues` and `/admin/workers`: where the work waits, and who does it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +32,7 @@ class PlacePages:
 
     async def queues(self, request: web.Request) -> web.Response:
         """Every queue by what it is for; those that hold nothing and are of the quiet kinds are folded away."""
-        queues = await self.jobs.queues(request)
+        queues, types = await asyncio.gather(self.jobs.queues(request), self.jobs.types(request))
         return await self.view.page(
             request,
             "jobs/queues.html.jinja",
@@ -39,6 +40,7 @@ class PlacePages:
             queues=queues,
             kinds=_by_kind(queues.items),
             kind_words=KINDS,
+            standing={one.type for one in types if one.paused or one.breaker},
             **WORDS,
         )
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from services.catalog.pages.board.jobs import FEED, WORDS, acted
 from services.catalog.pages.board.service import SchedulerService
-from services.catalog.pages.board.wording import TICKS, ahead
+from services.catalog.pages.board.wording import TICKS, ahead, day_time
 from services.catalog.pages.view import View
 from shared.clock import utc_now
 from shared.web.identity import IDENTITY, Role
@@ -51,6 +51,7 @@ class SchedulePages:
             schedule=await self.scheduler.schedule(request, request.match_info["name"]),
             can_change=_can_change(request),
             ticks=TICKS,
+            day_time=day_time,
             ahead=lambda moment: ahead(moment, utc_now()),
             **WORDS,
         )

@@ -75,6 +75,11 @@ def clock_time(moment: datetime) -> str:
     return f"{moment:%H:%M}"
 
 
+def day_time(moment: datetime) -> str:
+    """`30 Nov, 02:30`, in UTC."""
+    return f"{moment.day} {moment:%b, %H:%M}"
+
+
 def ahead(moment: datetime, now: datetime) -> str:
     """`in 12 min`; `now` for what is due."""
     seconds = (moment - now).total_seconds()
