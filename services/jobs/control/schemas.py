@@ -22,7 +22,7 @@ PerSecond = Annotated[float, Field(gt=0, le=1000)]
 class RetryFailedBody(Body):
     """Which failed jobs to retry, how fast, and whether only to count them.
 
-    `cause` is an error without its numbers and ids, as the groups of failed jobs have it.
+    `cause` is an error without its numbers and ids, as the groups of failed jobs have it: of the newest 10,000.
     """
 
     type: KnownType | None = None

@@ -52,12 +52,21 @@ GROUPS: Final = f"""
     ) failed
     GROUP BY type, error_class, cause ORDER BY jobs DESC, last_seen DESC LIMIT 200
 """  # noqa: S608 - constants
-FAILED: Final = f"""
+FAILED: Final = """
     -- Which failed jobs a bulk retry means, oldest first; every filter may be null.
     SELECT id FROM jobs.jobs
     WHERE state = 'failed' AND ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR error_class = $2)
-      AND ($3::timestamptz IS NULL OR finished_at >= $3) AND ($4::text IS NULL OR {_CAUSE} = $4)
-    ORDER BY finished_at LIMIT $5
+      AND ($3::timestamptz IS NULL OR finished_at >= $3)
+    ORDER BY finished_at LIMIT $4
+"""
+FAILED_OF_CAUSE: Final = f"""
+    -- The same of one cause, among as many of the newest as the groups are made of: no index knows a cause.
+    SELECT id FROM (
+        SELECT id, finished_at, {_CAUSE} AS cause FROM jobs.jobs
+        WHERE state = 'failed' AND ($1::text IS NULL OR type = $1) AND ($2::text IS NULL OR error_class = $2)
+          AND ($3::timestamptz IS NULL OR finished_at >= $3)
+        ORDER BY finished_at DESC LIMIT $6
+    ) newest WHERE cause = $5 ORDER BY finished_at LIMIT $4
 """  # noqa: S608
 STATES: Final = """
     -- How many of these jobs are in which state.
@@ -161,7 +170,11 @@ class ControlStore:
 
     async def failed(self, conn: Connection, where: FailedFilter, limit: int) -> list[UUID]:
         """Failed jobs that fit, oldest first."""
-        found = await conn.fetch(FAILED, where.type, where.error_class, where.since, where.cause, limit)
+        filters = (where.type, where.error_class, where.since, limit)
+        if where.cause is None:
+            found = await conn.fetch(FAILED, *filters)
+        else:
+            found = await conn.fetch(FAILED_OF_CAUSE, *filters, where.cause, GROUPED_JOBS)
         return [row["id"] for row in found]
 
     async def states(self, conn: Connection, ids: Sequence[UUID]) -> dict[JobState, int]:
