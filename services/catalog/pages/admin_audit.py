@@ -24,6 +24,7 @@ PAGES: Final = {
     "vendor": "/admin/vendors/",
     "job": "/admin/jobs/",
     "schedule": "/admin/schedules/",
+    "dead_letter": "/admin/dead-letters/",
 }
 """Where the objects of lines are shown."""
 

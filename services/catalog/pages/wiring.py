@@ -30,6 +30,7 @@ from services.catalog.pages.admin_vendors import AdminVendors
 from services.catalog.pages.assets import Assets
 from services.catalog.pages.board.jobs import JobPages
 from services.catalog.pages.board.letters import LetterPages
+from services.catalog.pages.board.people import People
 from services.catalog.pages.board.places import PlacePages
 from services.catalog.pages.board.schedules import SchedulePages
 from services.catalog.pages.board.service import JobsService, SchedulerService
@@ -101,6 +102,7 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Wa
     approval = Approval(pool=pool, outbox=outbox)
     shelf_names = ShelfNames(pool)
     jobs, scheduler = JobsService(parts.upstreams["jobs"]), SchedulerService(parts.upstreams["scheduler"])
+    people = People(pool)
     return [
         *view.assets.routes(),
         *SignInPages(view=view, sessions=sessions, cookies=parts.cookies, callers=parts.callers).routes(),
@@ -150,8 +152,8 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Wa
             pool=pool,
             shelf_names=shelf_names,
         ).routes(),
-        *JobPages(view=view, jobs=jobs, mail_search_url=settings.mail_search_url).routes(),
+        *JobPages(view=view, jobs=jobs, people=people, mail_search_url=settings.mail_search_url).routes(),
         *PlacePages(view=view, jobs=jobs).routes(),
-        *SchedulePages(view=view, scheduler=scheduler).routes(),
+        *SchedulePages(view=view, scheduler=scheduler, people=people).routes(),
         *LetterPages(view=view, jobs=jobs).routes(),
     ]

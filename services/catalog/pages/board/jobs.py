@@ -15,6 +15,7 @@ from services.catalog.pages.board import charts
 from services.catalog.pages.board.filters import SPANS, WITHIN, Filters, filters_of
 from services.catalog.pages.board.masking import masked, masked_text, unmasked
 from services.catalog.pages.board.models import HeardPage, Job, TypeView, WholeJob
+from services.catalog.pages.board.people import People
 from services.catalog.pages.board.service import JobsService
 from services.catalog.pages.board.wording import OUTCOMES, STATES, about, ahead, duration, short
 from services.catalog.pages.forms import Form, read_form
@@ -48,6 +49,7 @@ class JobPages:
 
     view: View
     jobs: JobsService
+    people: People
     mail_search_url: str | None
 
     def routes(self) -> list[web.RouteDef]:
@@ -90,6 +92,7 @@ class JobPages:
             feed=FEED,
             types=types,
             stopped=[one for one in types if one.paused or one.breaker],
+            names=await self._names(types),
             counts=_counts(types, job_type),
             filters=filters,
             form=form,
@@ -124,7 +127,12 @@ class JobPages:
     async def types(self, request: web.Request) -> web.Response:
         """Every type, with what stops it."""
         types = await self.jobs.types(request)
-        return await self.view.page(request, "jobs/types.html.jinja", feed=FEED, types=types, **WORDS)
+        return await self.view.page(
+            request, "jobs/types.html.jinja", feed=FEED, types=types, names=await self._names(types), **WORDS
+        )
+
+    async def _names(self, types: Sequence[TypeView]) -> Mapping[str, str]:
+        return await self.people.named(one.paused.actor for one in types if one.paused)
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Have no worker take jobs of a type."""
@@ -182,6 +190,7 @@ class JobPages:
             "jobs/job.html.jinja",
             feed=FEED,
             job=job,
+            names=await self.people.named(line.actor for line in job.history),
             payload=_written(masked(job.payload)),
             result=None if job.result is None else _written(masked(job.result)),
             links=self._links(job, request[IDENTITY].role),

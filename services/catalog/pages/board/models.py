@@ -222,6 +222,7 @@ class Change(Heard):
     """What a person did with an entry."""
 
     at: datetime
+    account: UUID
     role: str
     action: str
 

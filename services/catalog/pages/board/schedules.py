@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from services.catalog.pages.board.jobs import FEED, WORDS, acted
+from services.catalog.pages.board.people import People
 from services.catalog.pages.board.service import SchedulerService
 from services.catalog.pages.board.wording import TICKS, ahead, day_time
 from services.catalog.pages.view import View
@@ -18,6 +19,7 @@ class SchedulePages:
 
     view: View
     scheduler: SchedulerService
+    people: People
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -44,11 +46,14 @@ class SchedulePages:
 
     async def show(self, request: web.Request) -> web.Response:
         """One entry with its latest ticks and what people did with it."""
+        schedule = await self.scheduler.schedule(request, request.match_info["name"])
+        accounts = [*(tick.account for tick in schedule.ticks), *(change.account for change in schedule.changes)]
         return await self.view.page(
             request,
             "jobs/schedule.html.jinja",
             feed=FEED,
-            schedule=await self.scheduler.schedule(request, request.match_info["name"]),
+            schedule=schedule,
+            names=await self.people.named(accounts),
             can_change=_can_change(request),
             ticks=TICKS,
             day_time=day_time,

@@ -236,7 +236,9 @@ async def test_a_failed_job_is_retried_and_then_cancelled(ops: Operator, yard: Y
     assert "only a failed or cancelled one can be retried" in await ops.does(here, f"{here}/retry")
     assert "Cancelled." in await ops.does(here, f"{here}/cancel")
     assert await yard.state(job_id) == "cancelled"
-    assert "Sent round again by hand" in await ops.page(here)
+    story = await ops.page(here)
+    assert "Sent round again by hand" in story
+    assert "by Operator" in story
 
 
 async def test_a_changed_copy_keeps_what_is_masked(ops: Operator, yard: Yard) -> None:
@@ -344,7 +346,7 @@ async def test_operators_see_the_schedule_and_administrators_change_it(
     answer, _ = await ops.post(f"{here}/run", csrf_token=token[1])
     assert answer.status == 403
     assert "It runs now" in await admin.does(here, f"{here}/run")
-    assert "by hand" in await admin.page(here)
+    assert "by hand, Administrator" in await admin.page(here)
     assert "Paused" in await admin.does(here, f"{here}/pause")
     assert "None while it is paused" in await admin.page(here)
     assert "runs by the clock again" in await admin.does(here, f"{here}/resume")
