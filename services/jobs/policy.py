@@ -136,7 +136,13 @@ def _report_ready(event: events.ReportReady) -> tuple[Order, ...]:
         "figures": [{"label": each.label, "value": each.value, "note": each.note} for each in event.summary],
     }
     told = _notification("report_ready", audience, params)
-    return (_mail("report_ready", audience, params, priority=4), told) if event.is_due else (told,)
+    if not event.is_due:
+        return (told,)
+    words: Params = {
+        "notes": [{"text": note} for note in event.notes],
+        "charts": [{"label": each.label, "value": each.value} for each in event.charts],
+    }
+    return (_mail("report_ready", audience, {**params, **words}, priority=4), told)
 
 
 def _schedule_due(event: events.ScheduleDue) -> tuple[Order, ...]:

@@ -296,8 +296,14 @@ class ReportFigure(_Params):
     note: Line = ""
 
 
+class ReportNote(_Params):
+    """A sentence on what to look at."""
+
+    text: Line
+
+
 class ReportReadyLetter(LetterParams):
-    """To a vendor or the admins: the report of a day that is over, its key figures, and a link that opens it."""
+    """To a vendor or the admins: the report of a day that is over, its figures in words, and a link that opens it."""
 
     kind = "report_ready"
     report_id: Id | None = None
@@ -306,6 +312,8 @@ class ReportReadyLetter(LetterParams):
     period_to: Line
     link: Annotated[str, Field(pattern=r"^/[\w/-]+$", max_length=500)]
     figures: list[ReportFigure]
+    notes: list[ReportNote] = []
+    charts: list[ReportFigure] = []
     is_revised: bool = False
 
     @property

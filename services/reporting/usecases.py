@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from services.reporting import store, telling
 from services.reporting.errors import BadPeriod, BadReportJob, ReportNotPending, UnknownReport
 from services.reporting.figures import daily_metrics, daily_sales, each_vendor, reasons_of, vendor_performance
-from services.reporting.layout import document_of
 from services.reporting.links import Links
 from services.reporting.models import (
     EARLIEST,
@@ -253,19 +252,11 @@ class Reports:
         return found
 
     def _ready(self, report: Report, *, before: Report) -> events.ReportReady:
-        told = document_of(report).key_figures if is_news(report, before=before) else ()
-        return events.ReportReady(
-            report_id=report.id,
-            report_type=report.type,
-            vendor_id=report.vendor_id,
-            revised=report.revisions > before.revisions,
-            is_due=report.is_due,
-            period_from=report.period.first,
-            period_to=report.period.last,
+        return telling.ready(
+            report,
             link=self.links.path_of(report.id, now=self.clock()),
-            summary=tuple(
-                events.ReportFigure(label=figure.label, value=figure.value, note=figure.note) for figure in told
-            ),
+            is_revision=report.revisions > before.revisions,
+            is_news=is_news(report, before=before),
         )
 
 

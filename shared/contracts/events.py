@@ -345,7 +345,8 @@ class ReportReady(Event):
     """A report can be opened. Written by reporting.
 
     `is_due`: nobody asked for it, it was due. `link` is the gateway's path to its page, good for a while and for
-    whoever has it; `summary` are its key figures.
+    whoever has it; `summary` are its key figures, `notes` what to look at, `charts` what each chart shows in
+    a sentence.
     """
 
     type = "report.ready"
@@ -358,6 +359,8 @@ class ReportReady(Event):
     period_to: date | None = None
     link: Annotated[str, Field(max_length=500)] = ""
     summary: tuple[ReportFigure, ...] = ()
+    notes: tuple[Text, ...] = ()
+    charts: tuple[ReportFigure, ...] = ()
 
 
 class ReportFailed(Event):

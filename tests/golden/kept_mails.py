@@ -126,6 +126,8 @@ CASES: dict[str, tuple[str, dict[str, object], Contact]] = {
                 {"label": "Orders", "value": "31", "note": "2 cancelled"},
                 {"label": "Units", "value": "58"},
             ],
+            "notes": [{"text": "Most orders came between 20:00 and 21:00: 9 of 31."}],
+            "charts": [{"label": "Top products", "value": "Stoneware mug, oat glaze 12, Bud vase 7"}],
         },
         VENDOR,
     ),

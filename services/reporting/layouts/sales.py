@@ -135,7 +135,7 @@ def _top_products(figures: DailySales) -> Chart:
     top = figures.top_products
     return Chart(
         title="Top products, units sold and not cancelled",
-        description=_told("Units", "", [(product.title, Decimal(product.units)) for product in top]),
+        description=", ".join(f"{product.title} {product.units:,}" for product in top) or "Nothing in this period.",
         kind="bars",
         labels=tuple(product.title for product in top),
         series=(Series("Units", tuple(Decimal(product.units) for product in top)),),

@@ -87,6 +87,8 @@ SAMPLES: dict[str, Event] = {
         period_to=datetime(2026, 1, 1, tzinfo=UTC).date(),
         link=f"/r/{PRODUCT}/77d1e-{'0' * 32}",
         summary=(events.ReportFigure(label=LONGEST, value=LONGEST, note="n" * 500),),
+        notes=(LONGEST,),
+        charts=(events.ReportFigure(label=LONGEST, value=LONGEST),),
     ),
     "schedule due": events.ScheduleDue(
         entry="cleanup-jobs", due_at=datetime(2026, 1, 1, tzinfo=UTC), job_type="cleanup-jobs", payload={}
