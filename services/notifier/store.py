@@ -7,6 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from services.notifier.models import MAX_UNREAD, Delivery, Notification, Preference, Reader
+from shared.db.measures import MOST_SECONDS
 from shared.db.pool import Connection
 
 SENT_TO = """
@@ -175,7 +176,7 @@ async def record_delivery(conn: Connection, delivery: Delivery) -> None:
 
 async def answered(conn: Connection, *, since: datetime, until: datetime) -> list[tuple[str, int]]:
     """How many mails were `sent` and `refused` in a time span; what did not occur is left out."""
-    return [(row["outcome"], row["count"]) for row in await conn.fetch(ANSWERED, since, until)]
+    return [(row["outcome"], row["count"]) for row in await conn.fetch(ANSWERED, since, until, timeout=MOST_SECONDS)]
 
 
 async def forget_deliveries(conn: Connection, *, before: datetime, limit: int) -> int:

@@ -23,6 +23,8 @@ CREATE TABLE {schema}.measured (
 LOOK_SECONDS: Final = 5.0
 SETTLE: Final = timedelta(seconds=5)
 """What was done in the last moments of an hour is committed by then."""
+MOST_SECONDS: Final = 300.0
+"""For a statement over an hour of millions of rows: nobody waits for it, and given up it would only begin anew."""
 HOUR: Final = timedelta(hours=1)
 LOOKS_BACK: Final = timedelta(days=2)
 """Hours during which nothing of the service ran are told later, as far back as this."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.catalog.monitoring.models import Sample
 from shared.contracts.events import Measure
+from shared.db.measures import MOST_SECONDS
 from shared.db.pool import Connection
 
 OLDEST_UNSENT: Final = """
@@ -68,4 +69,4 @@ async def prune_samples(conn: Connection) -> None:
 
 async def products_by_status(conn: Connection) -> list[tuple[str, int]]:
     """How many products there are in each status that occurs."""
-    return [(row["status"], row["count"]) for row in await conn.fetch(PRODUCTS_BY_STATUS)]
+    return [(row["status"], row["count"]) for row in await conn.fetch(PRODUCTS_BY_STATUS, timeout=MOST_SECONDS)]

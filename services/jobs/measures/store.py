@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.contracts.events import Measure
+from shared.db.measures import MOST_SECONDS
 from shared.db.pool import Connection
 
 MOST_CAUSES: Final = 200
@@ -36,13 +37,13 @@ CAUSES: Final = """
 
 async def measures(conn: Connection, begun: datetime, ended: datetime) -> list[Measure]:
     """Jobs by type and state, waiting and run times by type in milliseconds, failures by type and cause."""
-    rows = await conn.fetch(ENDED, begun, ended)
+    rows = await conn.fetch(ENDED, begun, ended, timeout=MOST_SECONDS)
     return [
         *(Measure(name=f"jobs_{row['state']}", label=row["type"], count=row["ended"]) for row in rows),
         *(_lasting(row, what) for row in rows if row["state"] != "cancelled" for what in ("wait", "run")),
         *(
             Measure(name="job_failures", label=f"{row['type']} {row['error_class']}"[:500], count=row["failed"])
-            for row in await conn.fetch(CAUSES, begun, ended, MOST_CAUSES)
+            for row in await conn.fetch(CAUSES, begun, ended, MOST_CAUSES, timeout=MOST_SECONDS)
         ),
     ]
 
