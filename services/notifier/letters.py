@@ -405,11 +405,11 @@ def params_of(kind: str, params: Mapping[str, object]) -> LetterParams:
         return LETTERS[kind].model_validate(params)
     except ValidationError as exc:
         errors = [
-            FieldError("".join(f"/{part}" for part in error["loc"]), error["type"], error["msg"])
+            FieldError("".join(f"/{part}" for part in ("params", *error["loc"])), error["type"], error["msg"])
             for error in exc.errors(include_input=False, include_url=False)
         ]
-        fields = ", ".join(error.pointer or "/" for error in errors)
-        raise BadLetterParams(f"The params of letter {kind!r} do not fit at {fields}.", errors=errors) from exc
+        fields = ", ".join(error.pointer for error in errors)
+        raise BadLetterParams(f"What letter {kind!r} is about does not fit at {fields}.", errors=errors) from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Levels, movements and alerts. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -120,3 +120,11 @@ class Adjusted:
     on_hand: int | None
     version: int | None
     refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """What became of each line, in their order; nothing moved if it is not new."""
+
+    lines: Sequence[Adjusted]
+    is_new: bool = True

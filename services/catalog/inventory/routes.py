@@ -20,7 +20,7 @@ from services.catalog.cache.models import (
     vendor_row,
 )
 from services.catalog.cache.responses import respond
-from services.catalog.idempotency import once_key
+from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.inventory.models import MovementKind
 from services.catalog.inventory.schemas import (
     AdjustBody,
@@ -127,7 +127,8 @@ class InventoryRoutes:
             is_each=body.mode == "each",
             once=await once_key(request, actor.account_id),
         )
-        return answer({"items": [adjusted_shape(one) for one in adjusted], "next": None})
+        shown = {"items": [adjusted_shape(line) for line in adjusted.lines], "next": None}
+        return answer(shown, headers={} if adjusted.is_new else REPLAYED)
 
     async def show_defaults(self, request: web.Request) -> web.Response:
         """`GET /api/vendor/inventory-defaults`."""

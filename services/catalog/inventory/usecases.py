@@ -10,6 +10,7 @@ from services.catalog.inventory import store
 from services.catalog.inventory.errors import LevelNotFound, OutOfRange, StaleQuantity, UnknownProducts
 from services.catalog.inventory.models import (
     Adjusted,
+    Adjustment,
     Crossing,
     Defaults,
     Level,
@@ -138,7 +139,7 @@ class Inventory:
         note: str,
         is_each: bool = False,
         once: OnceKey | None = None,
-    ) -> list[Adjusted]:
+    ) -> Adjustment:
         """Add to levels or take from them (pieces by product): all or nothing, or each line that can be done.
 
         All or nothing, it raises `UnknownProducts` for what is not this vendor's, `OutOfRange` naming what cannot
@@ -146,7 +147,7 @@ class Inventory:
         """
         async with transaction(self.pool) as conn:
             if (known := await made_before(conn, once)) is not None:
-                return await store.adjustment(conn, known)
+                return Adjustment(await store.adjustment(conn, known), is_new=False)
             own = [level for level in await store.lock(conn, list(adjustments)) if level.vendor_id == actor.vendor_id]
             if len(own) < len(adjustments) and not is_each:
                 raise UnknownProducts.of(list(adjustments), {level.product_id for level in own})
@@ -159,7 +160,7 @@ class Inventory:
                 identifier = new_id()
                 await store.keep_adjustment(conn, identifier, results)
                 await keep(conn, once, identifier)
-            return results
+            return Adjustment(results)
 
     async def set_threshold(self, actor: Actor, product_id: UUID, *, threshold: int | None) -> Level:
         """Say where low begins for a product; None leaves it to the vendor's default. Raises `LevelNotFound`.

@@ -87,7 +87,7 @@ def test_params_that_do_not_fit_are_named(changes: dict[str, object], pointer: s
         letter_for(
             "product_submitted", {**mails.SUBMITTED, **changes}, recipient=mails.ADMIN, public_url=mails.PUBLIC_URL
         )
-    assert [error.pointer for error in refusal.value.errors] == [pointer]
+    assert [error.pointer for error in refusal.value.errors] == [f"/params{pointer}"]
 
 
 def test_an_unknown_kind_is_refused() -> None:
