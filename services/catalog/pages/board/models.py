@@ -150,6 +150,14 @@ class FailureGroup(Heard):
     last_seen: datetime
     example: UUID
 
+    @property
+    def search(self) -> str:
+        """What finds its jobs in the list: the error up to the first number or id that differs among them."""
+        if self.error_class is None:
+            return ""
+        alike = (self.cause or "").split("<n>")[0].split("<id>")[0]
+        return f"{self.error_class}: {alike}"[:200].strip().removesuffix(":")
+
 
 class BulkAnswer(Heard):
     """What a bulk action would do or did."""

@@ -1,6 +1,7 @@
 """The board's own rules: what is masked and put back, how durations are said, where bars and lines are."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 from services.catalog.pages.board import charts
 from services.catalog.pages.board.filters import Filters
 from services.catalog.pages.board.masking import masked, masked_text, unmasked
-from services.catalog.pages.board.models import Step
+from services.catalog.pages.board.models import FailureGroup, Step
 from services.catalog.pages.board.wording import about, ahead, duration
 from shared.errors import InvalidInput
 
@@ -137,3 +138,28 @@ def test_filters_become_what_the_service_is_asked() -> None:
     }
     with pytest.raises(InvalidInput):
         Filters.of({"since": "noon"}).asked(NOW)
+
+
+@pytest.mark.parametrize(
+    ("error_class", "cause", "search"),
+    [
+        ("MailboxRejected", "All <n> recipients", "MailboxRejected: All"),
+        ("NotFound", "no row <id> here", "NotFound: no row"),
+        ("Timeout", "<n> s", "Timeout"),
+        ("Timeout", None, "Timeout"),
+        (None, "x", ""),
+    ],
+)
+def test_a_group_of_failures_is_found_by_what_is_alike_in_it(
+    error_class: str | None, cause: str | None, search: str
+) -> None:
+    group = FailureGroup(
+        type="send-email",
+        error_class=error_class,
+        cause=cause,
+        jobs=2,
+        first_seen=NOW,
+        last_seen=NOW,
+        example=UUID(int=1),
+    )
+    assert group.search == search
