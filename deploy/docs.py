@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from deploy.api_changes import broken_promises
 from deploy.asyncapi import asyncapi
 from deploy.configuration import configuration_page
+from deploy.dashboard import dashboard
 from deploy.figures_page import figures_page
 from deploy.health_page import health_page
 from deploy.local.programs import BLUEPRINTS
@@ -40,6 +41,7 @@ DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 MESSAGES: Final = "messages.md"
 HEALTH: Final = "health.md"
 FIGURES: Final = "figures.md"
+DASHBOARD: Final = "grafana.json"
 CONFIGURATION: Final = "configuration.md"
 SCHEMAS: Final = "schemas"
 OPENAPI: Final = "openapi.json"
@@ -132,6 +134,7 @@ def rendered() -> dict[str, str]:
         MESSAGES: messages_page(),
         HEALTH: health_page(),
         FIGURES: figures_page(),
+        DASHBOARD: dashboard(),
         CONFIGURATION: configuration_page(),
         OPENAPI: _narrow(openapi()),
         ASYNCAPI: _narrow(asyncapi_document()),
