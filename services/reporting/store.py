@@ -312,9 +312,11 @@ REOPEN_METRICS = """
     UPDATE reporting.reports SET changes = changes + 1 FROM touched WHERE reports.id = touched.id
 """
 REVISABLE = """
-    -- Finished reports of days that are over, whose sales have changed since.
+    -- Finished reports of days that are over, whose sales have changed since; also those of which a job said that
+    -- nothing had happened, but none whose job failed.
     SELECT *, '' AS vendor_name FROM reporting.reports
-    WHERE changes > counted AND state = 'ready' AND period_to < ($1::timestamptz AT TIME ZONE time_zone)::date
+    WHERE changes > counted AND period_to < ($1::timestamptz AT TIME ZONE time_zone)::date
+      AND (state = 'ready' OR state = 'failed' AND figures IS NULL AND job_id IS NOT NULL)
     ORDER BY id LIMIT $2
     FOR UPDATE SKIP LOCKED
 """
@@ -373,7 +375,7 @@ REPLACE_FIGURES = """
 """
 MARK_FAILED = """
     -- The job of its last asking failed for good.
-    UPDATE reporting.reports SET state = 'failed', error = $3, progress = NULL
+    UPDATE reporting.reports SET state = 'failed', error = $3, progress = NULL, job_id = NULL
     WHERE id = $1 AND request_id = $2 AND state = 'pending'
     RETURNING *
 """

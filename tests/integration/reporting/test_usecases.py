@@ -379,6 +379,28 @@ async def test_of_a_period_in_which_nothing_happened_the_report_fails_and_not_it
     assert (await built(reports)).totals.orders == 1  # asked for again, it is there
 
 
+async def test_a_late_order_reopens_a_day_on_which_nothing_had_happened(counting: Counting, reports: Reports) -> None:
+    report, _ = await reports.request("daily_sales", None, DAY, DAY)
+    assert (await reports.generate(job_for(report), attempt=attempt())).state is ReportState.FAILED
+    assert await reports.revise() == 0
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    assert await reports.revise() == 1
+    done = await reports.generate(job_for(report), attempt=attempt())
+    assert (done.state, done.is_revised) == (ReportState.READY, False)
+
+
+async def test_a_report_whose_job_failed_is_not_asked_for_again_and_again(counting: Counting, reports: Reports) -> None:
+    report, _ = await reports.request("daily_sales", None, DAY, DAY)
+    await reports.generate(job_for(report), attempt=attempt())
+    await counting.record([received(make_order(at("2026-03-01T09:00")))])
+    assert await reports.revise() == 1
+    asked = await reports.find(report.id, vendor_id=None)
+    gone = make_failure("generate-report", target=str(report.id), cause_id=asked.request_id)
+    await counting.record([received(gone)])
+    assert (await reports.find(report.id, vendor_id=None)).state is ReportState.FAILED
+    assert await reports.revise() == 0
+
+
 async def test_a_report_whose_job_is_cancelled_is_not_written(counting: Counting, reports: Reports) -> None:
     await counting.record([received(make_order(at("2026-03-01T09:00")))])
     report, _ = await reports.request("daily_sales", None, DAY, DAY)
