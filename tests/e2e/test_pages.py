@@ -193,6 +193,8 @@ async def test_what_is_pushed_is_shown_and_news_of_one_matter_replace_each_other
             return sorted(titles) == ["Approved: Cup", "Low stock: 2 products"]
 
         await eventually(shown)
+        await page.click("text=Sign out")
+        await page.wait_for_url("**/login")
 
 
 async def test_the_search_suggests_and_a_page_follows_what_is_sold(shop: Shop, browser: Browser) -> None:

@@ -28,6 +28,7 @@ from shared.web.identity import HEADER, Identity, Role, sign
 from tests.eventually import eventually
 from tests.integration.notifier import catalog as catalogs
 from tests.integration.notifier.people import ADA, APPROVED, EVE, TO_ADMINS, VENDOR
+from tests.integration.notifier.push_service import VAPID, PushService
 from tests.integration.notifier.smtp_sink import Sink
 from tests.servers import Database, Vhost
 
@@ -45,7 +46,9 @@ def own_vhost(vhost: Vhost) -> Iterator[Vhost]:
     vhost.management.call("DELETE", "users", user.name)
 
 
-def settings_for(database: Database, vhost: Vhost, sink: Sink, catalog: catalogs.Catalog) -> Settings:
+def settings_for(
+    database: Database, vhost: Vhost, sink: Sink, catalog: catalogs.Catalog, service: PushService
+) -> Settings:
     http_port, ops_port = free_ports(2)
     return Settings(
         amqp_url=SecretStr(vhost.amqp_url),
@@ -56,6 +59,8 @@ def settings_for(database: Database, vhost: Vhost, sink: Sink, catalog: catalogs
         public_url="https://souk.example.com",
         mail_from="Souk <souk@example.com>",
         catalog_key=SecretStr(catalogs.KEY),
+        vapid_private_key=SecretStr(VAPID.private),
+        outbound_allow=(service.host,),
         smtp_host=sink.server.host,
         smtp_port=sink.server.port,
         smtp_tls=sink.server.tls,
@@ -70,14 +75,14 @@ def message_of(job: Job) -> JobMessage:
 
 
 async def test_jobs_and_events_are_worked_on_and_the_ports_answer(
-    database: Database, vhost: Vhost, own_vhost: Vhost, sink: Sink
+    database: Database, vhost: Vhost, own_vhost: Vhost, sink: Sink, service: PushService
 ) -> None:
     async with (
-        catalogs.running(catalogs.Catalog({"admins": [ADA]})) as catalog,
+        catalogs.running(catalogs.Catalog({"admins": [ADA], str(VENDOR): [EVE]})) as catalog,
         open_broker(vhost.amqp_url, name="test") as broker,
         aiohttp.ClientSession() as session,
     ):
-        settings = settings_for(database, own_vhost, sink, catalog)
+        settings = settings_for(database, own_vhost, sink, catalog, service)
         await apply(
             broker.consuming,
             topology.build(settings.tiers, [topology.SEND_EMAIL, topology.SEND_NOTIFICATION]),
@@ -90,17 +95,22 @@ async def test_jobs_and_events_are_worked_on_and_the_ports_answer(
         async def is_ready() -> bool:
             return (await get(settings.ops_port, "/readyz"))[0] == 200
 
+        def as_eve(method: str, path: str) -> dict[str, str]:
+            eve = Identity(EVE.account_id, Role.VENDOR, VENDOR)
+            key = KEY.get_secret_value()
+            return {HEADER: sign(eve, service="notifier", key=key, method=method, path=path, request_id="test-call")}
+
         async def lines() -> list[Any]:
-            token = sign(
-                Identity(EVE.account_id, Role.VENDOR, VENDOR),
-                service="notifier",
-                key=KEY.get_secret_value(),
-                method="GET",
-                path="/api/notifications",
-                request_id="test-call",
-            )
-            items: list[Any] = (await get(settings.http_port, "/api/notifications", {HEADER: token}))[1]["items"]
+            path = "/api/notifications"
+            items: list[Any] = (await get(settings.http_port, path, as_eve("GET", path)))[1]["items"]
             return items
+
+        async def subscribe() -> None:
+            browser, path = service.browser("eve"), "/api/push-subscriptions"
+            url = f"http://127.0.0.1:{settings.http_port}{path}"
+            body = {"endpoint": browser.endpoint, "keys": browser.keys}
+            async with session.post(url, json=body, headers=as_eve("POST", path)) as answer:
+                assert answer.status == 201, await answer.text()
 
         async def mail(count: int) -> None:
             await message_of(TO_ADMINS).publish(broker.publisher)
@@ -108,11 +118,13 @@ async def test_jobs_and_events_are_worked_on_and_the_ports_answer(
 
         async with running(settings):
             await eventually(is_ready)
+            await subscribe()
             await message_of(APPROVED).publish(broker.publisher)
             assert [line["kind"] for line in await eventually(lines)] == ["product_approved"]
+            await eventually(lambda: service.told() == ["eve"])
             await mail(1)
             await mail(2)
-            assert catalog.asked == ["admins"]
+            assert sorted(catalog.asked) == sorted([str(VENDOR), "admins"])
             assert 'souk_mails_total{outcome="sent"}' in (await get(settings.ops_port, "/metrics"))[1]
 
             changed = AccountChanged(account_id=UUID(int=99), version=1)
@@ -121,6 +133,6 @@ async def test_jobs_and_events_are_worked_on_and_the_ports_answer(
 
             async def asked_again() -> bool:
                 await mail(len(sink.taken) + 1)
-                return len(catalog.asked) > 1
+                return catalog.asked.count("admins") > 1
 
             await eventually(asked_again)

@@ -55,6 +55,20 @@ function wakeForms() {
   }
 }
 
+/** Who signs out leaves no pushes behind on a device that others may use: the push service tells us that it is gone. */
+async function unsubscribe() {
+  const worker = await navigator.serviceWorker.getRegistration();
+  await (await worker?.pushManager.getSubscription())?.unsubscribe();
+}
+
+function signOut(event) {
+  const form = event.target;
+  if (form.getAttribute("action") !== "/logout" || !navigator.serviceWorker?.controller) return;
+  event.preventDefault();
+  Promise.race([unsubscribe(), new Promise((over) => setTimeout(over, 1000))]).catch(() => {}).finally(() => form.submit());
+}
+
+document.addEventListener("submit", signOut);
 document.addEventListener("submit", sendOnce);
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-theme-toggle]")) toggleTheme();
