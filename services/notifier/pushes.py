@@ -58,19 +58,26 @@ class Pushes:
         A browser that is gone is forgotten. Where a push service does not answer, `PushPutOff` is raised after all
         others were told, and the next attempt tells the rest; the job's last one (`is_last`) gives them up instead:
         the line is in the inbox, and a push service that is away is no failure of ours. What is older than a day is
-        not pushed. People are asked for (ContactsUnavailable) only if somebody may be there to be told.
+        not pushed. People are asked for only if somebody may be there to be told; with the catalog away it is the same
+        as with a push service.
         """
         lasts = KEPT_FOR - (self.clock() - notification.created_at)
         if self.pusher is None or lasts <= timedelta(seconds=1):
             return PushResult()
         async with connection(self.pool) as conn:
             browsers = await push_store.to_tell(conn, notification)
-        browsers = await self._of_those_there(notification, browsers) if browsers else browsers
+        try:
+            there = await self._of_those_there(notification, browsers) if browsers else browsers
+        except Unavailable as exc:
+            if is_last:
+                return PushResult.of([PushOutcome.GIVEN_UP] * len(browsers))
+            # No breaker opens for this: lines go into inboxes without the catalog.
+            raise PushPutOff(f"Nobody says who is there: {exc.detail}") from exc
         message = _message(notification, ttl_seconds=int(lasts.total_seconds()))
-        outcomes, put_off = await self._send_all(self.pusher, notification, browsers, message)
+        outcomes, put_off = await self._send_all(self.pusher, notification, there, message)
         if put_off and not is_last:
             PUSHES.labels("put_off").inc(len(put_off))
-            raise PushPutOff(f"{len(put_off)} of {len(browsers)} browsers could not be told yet.", _longest(put_off))
+            raise PushPutOff(f"{len(put_off)} of {len(there)} browsers could not be told yet.", _longest(put_off))
         for browser in put_off:
             await self._note(notification, browser, PushOutcome.GIVEN_UP)
         outcomes += [PushOutcome.GIVEN_UP] * len(put_off)

@@ -24,7 +24,7 @@ from services.catalog.pages.pictures import rendition, srcset
 from services.catalog.products.models import Status
 from services.catalog.proxy import Upstream
 from shared.clock import utc_now
-from shared.errors import FieldError, Forbidden, Unavailable
+from shared.errors import AppError, FieldError
 from shared.web.identity import IDENTITY, Role
 from shared.web.problems import REQUEST_ID
 
@@ -108,7 +108,7 @@ class View:
         """What the head counts. No page waits long for it: with the notifier away there is no number."""
         try:
             return (await ask(request, self._notifier, _Unread, UNREAD, seconds=UNREAD_SECONDS)).unread
-        except (Unavailable, Forbidden):
+        except AppError:  # also an older notifier, during an update, that does not know the question
             return 0
 
     def error(self, request: web.Request, status: int, detail: str, *, headers: Mapping[str, str]) -> web.Response:

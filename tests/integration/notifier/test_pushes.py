@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,15 +11,15 @@ import pytest
 
 from services.notifier import push_store, pusher
 from services.notifier import pushes as pushes_module
-from services.notifier.errors import PushPutOff, SubscriptionTaken, UnknownSubscription
-from services.notifier.models import Notification, Preference, PushOutcome, Reader, Subscription
+from services.notifier.errors import CatalogDown, PushPutOff, SubscriptionTaken, UnknownSubscription
+from services.notifier.models import Contact, Notification, Preference, PushOutcome, Reader, Subscription
 from services.notifier.pusher import Push, Pusher, padless, topic_of
 from services.notifier.pushes import KEPT_FOR, Pushes, Subscriptions
 from services.notifier.usecases import Inbox, Preferences
 from shared.clock import utc_now
 from shared.contracts.base import Audience
 from shared.db.pool import Pool, connection
-from shared.errors import InvalidInput
+from shared.errors import DependencyDown, InvalidInput
 from shared.ids import new_id
 from shared.outbound import guarded_session
 from tests.integration.notifier.people import ADA, APPROVED, BEN, EVE, VENDOR, People
@@ -181,6 +182,28 @@ async def test_only_who_wants_it_and_is_there_is_told(
     submitted = LOW.model_copy(update={"audience": Audience(kind="admins"), "kind": "product_submitted"})
     await pushes.push(await line(inbox, submitted), is_last=False)
     assert service.told() == ["ben", "ada"]
+
+
+class NobodyAnswers(People):
+    """Contacts of a catalog that is away."""
+
+    async def vendor(self, vendor_id: UUID) -> Sequence[Contact]:
+        raise CatalogDown("The catalog cannot be reached.")
+
+
+async def test_with_the_catalog_away_pushes_wait_and_lines_go_on(
+    inbox: Inbox, pushes: Pushes, subscriptions: Subscriptions, service: PushService
+) -> None:
+    blind = replace(pushes, contacts=NobodyAnswers())
+    told = await line(inbox)
+    assert (await blind.push(told, is_last=False)).as_json() == {}, "with no browser nobody is asked"
+    await subscribe(subscriptions, EVES, service.browser("eve"))
+    told = await line(inbox)
+    with pytest.raises(PushPutOff) as put_off:
+        await blind.push(told, is_last=False)
+    assert not isinstance(put_off.value, DependencyDown), "no breaker keeps lines out of inboxes"
+    assert (await blind.push(told, is_last=True)).as_json() == {"given_up": 1}
+    assert (await pushes.push(told, is_last=False)).as_json() == {"sent": 1}
 
 
 async def test_what_was_before_a_browser_or_is_a_day_old_is_not_pushed(
