@@ -174,7 +174,7 @@ class ProductRejectedLetter(ProductLetter):
 
     @property
     def gist(self) -> str:
-        return "; ".join(filter(None, map(_reason, self.reasons))) or "See what to change."
+        return " · ".join(filter(None, map(_reason, self.reasons))) or "See what to change."
 
 
 class ProductSuspendedLetter(ProductLetter):

@@ -67,7 +67,7 @@ def _rejections(counts: Mapping[Status, int], newest: Sequence[Product]) -> Iter
     """The newest with why each was turned down; the rest as a number."""
     for product in newest:
         reasons = (f"{text}: {said}" if said else text for text, said in explained(product.reasons))
-        detail = "; ".join(reasons) or "Read why, change it, and submit it again."
+        detail = " · ".join(reasons) or "Read why, change it, and submit it again."
         yield Task("bad", "alert", f"Changes needed: {product.title}", detail, f"/vendor/products/{product.id}")
     if (more := counts.get(Status.REJECTED, 0) - len(newest)) > 0:
         title = f"{counted(more, 'more product')} {'needs' if more == 1 else 'need'} changes"
