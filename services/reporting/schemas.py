@@ -7,7 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.reporting.models import AnyFigures, Report, ReportState, ReportType, VendorReportType
+from services.reporting.pdf import is_installed
 from shared.web.bodies import Body, Query
+
+FileFormat = Literal["csv", "html", "pdf", "xlsx"]
 
 
 class PeriodBody(Body):
@@ -32,9 +35,6 @@ class AdminReportBody(Body):
     vendor_id: UUID | None = None
 
 
-FileFormat = Literal["csv", "html", "pdf", "xlsx"]
-
-
 class FileQuery(Query):
     """In which form."""
 
@@ -51,7 +51,7 @@ class PeriodItem(BaseModel):
 
 
 class ReportInList(BaseModel):
-    """A report without its figures."""
+    """A report without its figures. `formats` are those that its file can be had in here, once it has figures."""
 
     id: UUID
     type: ReportType
@@ -67,6 +67,7 @@ class ReportInList(BaseModel):
     is_revised: bool
     vendor_name: str
     progress: float | None
+    formats: tuple[FileFormat, ...]
 
 
 class ReportItem(ReportInList):
@@ -92,5 +93,6 @@ class ReportItem(ReportInList):
             is_revised=report.is_revised,
             vendor_name=report.vendor_name,
             progress=report.progress,
+            formats=("html", "csv", "xlsx", "pdf") if is_installed() else ("html", "csv", "xlsx"),
             figures=report.figures,
         )

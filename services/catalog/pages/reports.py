@@ -72,6 +72,7 @@ class ReportHeard(Heard):
     ready_at: datetime | None
     error: str | None
     is_revised: bool
+    formats: tuple[str, ...] = ("html", "csv", "xlsx")
 
     @property
     def name(self) -> str:

@@ -199,6 +199,7 @@ async def test_from_events_to_a_report_a_vendor_reads(world: World, pool: Pool) 
 
     status, ready, _ = await world.call(Role.VENDOR, "GET", path)
     assert (status, ready["state"], ready["figures"]["totals"]["orders"]) == (200, "ready", 2)
+    assert ready["formats"] == ["html", "csv", "xlsx", "pdf"]
     assert ready["figures"]["totals"]["net"] == [{"amount_minor": 3998, "currency": "EUR"}]
     status, text, headers = await world.call(Role.VENDOR, "GET", f"{path}/file?format=csv")
     assert status == 200
