@@ -44,6 +44,7 @@ OfType = Annotated[
 OfCause = Annotated[str | None, typer.Option("--cause", metavar="ID", help="Only what this event or tick caused.")]
 OpenState = Literal["scheduled", "pending", "processing", "retrying"]
 State = Literal[OpenState, "completed", "failed", "cancelled"]
+Newest = Annotated[int, typer.Option("--limit", min=1, max=100, help="How many at most.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")]
 
 group = typer.Typer(
@@ -374,6 +375,25 @@ def types(ctx: typer.Context, as_json: AsJson = False) -> None:
                 _waiting(each["oldest_waiting_seconds"]),
                 _why_it_stands(each),
             )
+            for each in found
+        ),
+    )
+    return None
+
+
+@group.command(epilog="Example: souk jobs events --type send-email")
+def events(ctx: typer.Context, kind: OfType = None, limit: Newest = 20, as_json: AsJson = False) -> None:
+    """What stopped types and let them go on: people who paused and resumed, breakers that opened and closed."""
+    found = read(ctx, "/api/admin/job-types/events", limit=limit, **({} if kind is None else {"type": kind}))["items"]
+    if as_json:
+        return print_json_lines(found)
+    if not found:
+        err.print("Nothing stopped a type in the last 30 days.")
+        return None
+    print_table(
+        {"when": "", "type": "", "what": "", "by": "", "": ""},
+        (
+            (clock_time(each["at"]), each["type"], each["what"].replace("_", " "), each["actor"], each["detail"])
             for each in found
         ),
     )

@@ -173,6 +173,7 @@ ACCESS: Final[Mapping[tuple[str, str], Access]] = MappingProxyType(
         ("POST", "/api/admin/jobs/{id}/retry"): _JOBS,
         ("POST", "/api/admin/jobs/{id}/cancel"): _JOBS,
         ("GET", "/api/admin/job-types"): _JOBS,
+        ("GET", "/api/admin/job-types/events"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/pause"): _JOBS,
         ("POST", "/api/admin/job-types/{type}/resume"): _JOBS,
         ("GET", "/api/admin/queues"): _JOBS,

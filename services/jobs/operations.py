@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.jobs.activity.schemas import ActivityQuery, ActivityShown
+from services.jobs.breakers.store import TypeEvent
 from services.jobs.control.schemas import (
     BulkBody,
     BulkRetryShown,
@@ -11,6 +12,7 @@ from services.jobs.control.schemas import (
     RetryFailedBody,
     StatesBody,
     StatesShown,
+    TypeEventsQuery,
     TypesShown,
 )
 from services.jobs.control.store import FailureGroup
@@ -171,6 +173,15 @@ JOBS: Final = Group(
             id="listStandingTypes",
             summary="List the types that are paused or broken",
             answers={200: Answer(TypesShown, "The types that stand.")},
+        ),
+        Operation(
+            route="GET /api/admin/job-types/events",
+            id="listTypeEvents",
+            summary="List what stopped types and let them go on",
+            description="Of the last 30 days, newest first: people who paused and resumed, breakers that opened and "
+            "closed, and who tries for all.",
+            query=TypeEventsQuery,
+            answers={200: Answer(Listed[TypeEvent], "The newest ones.")},
         ),
         Operation(
             route="POST /api/admin/job-types/{type}/pause",

@@ -44,7 +44,9 @@ HAND_OVER: Final = """
 """
 ADD_HISTORY: Final = "INSERT INTO jobs.type_history (type, what, actor, detail) VALUES ($1, $2, $3, $4)"
 HISTORY: Final = """
-    SELECT type, at, what, actor, detail FROM jobs.type_history WHERE type = $1 ORDER BY id DESC LIMIT $2
+    -- What stopped types and let them go on, of one type or of all.
+    SELECT type, at, what, actor, detail FROM jobs.type_history
+    WHERE $1::text IS NULL OR type = $1 ORDER BY id DESC LIMIT $2
 """
 FORGET_HISTORY: Final = "DELETE FROM jobs.type_history WHERE at < now() - interval '30 days'"
 GONE_SECONDS: Final = 15.0
@@ -65,7 +67,10 @@ class OpenBreaker:
 
 @dataclass(frozen=True, slots=True)
 class TypeEvent:
-    """Something that stopped a type or let it go on."""
+    """Something that stopped a type or let it go on.
+
+    `what` is paused, resumed, breaker_opened, breaker_handed_over or breaker_closed; `actor` a person or a worker.
+    """
 
     type: str
     at: datetime
@@ -102,6 +107,6 @@ class BreakerStore:
         await conn.execute(FORGET_HISTORY)
         await conn.execute(ADD_HISTORY, job_type, what, actor, detail)
 
-    async def history(self, conn: Connection, job_type: str, limit: int) -> list[TypeEvent]:
-        """The newest events of a type."""
+    async def history(self, conn: Connection, job_type: str | None, limit: int) -> list[TypeEvent]:
+        """The newest events of a type, or of all, newest first."""
         return [TypeEvent(**row) for row in await conn.fetch(HISTORY, job_type, limit)]

@@ -11,10 +11,11 @@ from services.jobs.control.schemas import (
     RetryFailedBody,
     StatesBody,
     StatesShown,
+    TypeEventsQuery,
     TypesShown,
 )
 from services.jobs.control.usecases import ControlDesk
-from shared.web.bodies import read_body
+from shared.web.bodies import read_body, read_query
 from shared.web.identity import require
 from shared.web.problems import REQUEST_ID
 
@@ -29,6 +30,7 @@ def routes(desk: ControlDesk) -> list[web.RouteDef]:
         web.post("/api/admin/jobs/states", edge.states),
         web.get("/api/admin/jobs/groups", edge.groups),
         web.get("/api/admin/job-types", edge.types),
+        web.get("/api/admin/job-types/events", edge.type_events),
         web.post("/api/admin/job-types/{type}/pause", edge.pause),
         web.post("/api/admin/job-types/{type}/resume", edge.resume),
     ]
@@ -100,6 +102,11 @@ class _Edge:
         paused, broken = await self._desk.paused(), await self._desk.open_breakers()
         shown: TypesShown = {"items": paused, "breakers": broken, "next": None}
         return answer(shown)
+
+    async def type_events(self, request: web.Request) -> web.Response:
+        require(request, *OPERATORS)
+        query = read_query(request, TypeEventsQuery)
+        return answer({"items": await self._desk.type_events(query.type, limit=query.limit), "next": None})
 
     async def pause(self, request: web.Request) -> web.Response:
         by = require(request, *OPERATORS)

@@ -13,7 +13,7 @@ from services.jobs.control.usecases import BULK_LIMIT, BULK_STATES, BulkAction
 from services.jobs.listing.store import ListFilter
 from services.jobs.models import JobState
 from services.jobs.schemas import KnownType
-from shared.web.bodies import Body, Moment
+from shared.web.bodies import Body, Moment, Query
 
 PerSecond = Annotated[float, Field(gt=0, le=1000)]
 """How many jobs of a bulk are let go each second."""
@@ -106,6 +106,13 @@ class StatesShown(TypedDict):
     """How many of the jobs asked for are in which state; those that are not kept are in none."""
 
     states: Mapping[str, int]
+
+
+class TypeEventsQuery(Query):
+    """Of which type, and how many of the newest."""
+
+    type: KnownType | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 48
 
 
 class TypesShown(TypedDict):

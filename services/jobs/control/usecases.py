@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from services.jobs.audit import store as audit
-from services.jobs.breakers.store import BreakerStore, OpenBreaker
+from services.jobs.breakers.store import BreakerStore, OpenBreaker, TypeEvent
 from services.jobs.control.store import ControlStore, FailedFilter, FailureGroup, PausedType
 from services.jobs.dead_letters.store import LetterStore
 from services.jobs.errors import AlreadyOver, JobNotFound, UnknownJobType
@@ -16,6 +16,7 @@ from services.jobs.models import FINAL, RETRYABLE_BY_HAND, HistoryEntry, JobStat
 from services.jobs.schedules.overlap import endings
 from services.jobs.store import Ledger, in_ledger
 from shared.clock import Clock
+from shared.contracts.events import JobsChanged
 from shared.db.outbox import Outbox
 from shared.db.pool import Connection, Pool, connection
 from shared.errors import FieldError, InvalidInput
@@ -115,6 +116,7 @@ class ControlDesk:
         async def write(conn: Connection) -> None:
             if await self._store.pause(conn, job_type, _name(by)):
                 await self._breakers.note(conn, job_type, "paused", actor=_name(by))
+                await self._outbox.add(conn, JobsChanged(types=(job_type,)))
                 await audit.record(conn, by, "job_type.pause", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
@@ -126,6 +128,7 @@ class ControlDesk:
         async def write(conn: Connection) -> None:
             if await self._store.resume(conn, job_type):
                 await self._breakers.note(conn, job_type, "resumed", actor=_name(by))
+                await self._outbox.add(conn, JobsChanged(types=(job_type,)))
                 await audit.record(conn, by, "job_type.resume", about=("job_type", job_type), request_id=request_id)
 
         await in_ledger(self._pool, write)
@@ -139,6 +142,11 @@ class ControlDesk:
         """The types whose dependency is away."""
         async with connection(self._pool) as conn:
             return await self._breakers.all_open(conn)
+
+    async def type_events(self, job_type: str | None, *, limit: int) -> Sequence[TypeEvent]:
+        """What stopped types and let them go on in the last 30 days, newest first; of one type or of all."""
+        async with connection(self._pool) as conn:
+            return await self._breakers.history(conn, job_type, limit)
 
     async def groups(self) -> Sequence[FailureGroup]:
         """Failed jobs by cause."""

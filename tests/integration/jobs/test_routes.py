@@ -463,3 +463,19 @@ async def test_states_of_many_jobs_are_counted(api: Api) -> None:
     for body in ({"ids": ["x"]}, {}, {"ids": [str(new_id())] * 5001}):
         await api.call("POST", "/api/admin/jobs/states", body=body, status=422)
     await api.call("POST", "/api/admin/jobs/states", by=VENDOR, body={"ids": []}, status=403)
+
+
+async def test_what_stops_a_type_and_lets_it_go_on_is_told(api: Api) -> None:
+    for deed in ("pause", "pause", "resume"):
+        await api.call("POST", f"/api/admin/job-types/send-email/{deed}", by=OPS)
+    await api.call("POST", "/api/admin/job-types/process-image/pause")
+    told = (await api.call("GET", "/api/admin/job-types/events?type=send-email", by=OPS))["items"]
+    assert [(each["what"], each["actor"]) for each in told] == [
+        ("resumed", f"ops {OPS.account_id}"),
+        ("paused", f"ops {OPS.account_id}"),
+    ]
+    newest = (await api.call("GET", "/api/admin/job-types/events?limit=1"))["items"]
+    assert [each["type"] for each in newest] == ["process-image"]
+    for query in ("type=x", "limit=0", "what=paused"):
+        await api.call("GET", f"/api/admin/job-types/events?{query}", status=422)
+    await api.call("GET", "/api/admin/job-types/events", by=VENDOR, status=403)

@@ -57,7 +57,8 @@ def test_the_commands_of_the_design_are_there() -> None:
         up;down;status;demo;migrate;topology apply;bench;audit;user add;key add;config check;config list;cache show;
         cache clear;schedule list;schedule run;schedule pause;schedule resume;schedule preview;jobs stats;jobs list;
         jobs show;jobs retry;jobs cancel;jobs tail;jobs enqueue;jobs groups;jobs pause;jobs resume;jobs workers;
-        jobs types;jobs clear-history;jobs dead list;jobs dead show;jobs dead replay;jobs dead purge;config secrets;seed
+        jobs types;jobs events;jobs clear-history;jobs dead list;jobs dead show;jobs dead replay;jobs dead purge;
+        config secrets;seed
     """
     assert {name.strip() for name in wanted.split(";")} <= COMMANDS.keys()
 
