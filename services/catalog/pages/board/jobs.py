@@ -286,19 +286,19 @@ def _copied(job: Job, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read_payload(text: str) -> dict[str, JsonValue]:
-    wrong = FieldError("/payload", "json", "")
     try:
         payload = json.loads(text[: MAX_PAYLOAD_CHARS + 1])
-    except (ValueError, RecursionError) as exc:
-        where = f"line {exc.lineno}: {exc.msg}" if isinstance(exc, json.JSONDecodeError) else "no JSON"
-        raise InvalidInput(
-            "The payload is no JSON.", errors=[FieldError(wrong.pointer, wrong.code, f"This is no JSON ({where}).")]
-        ) from exc
+    except json.JSONDecodeError as exc:
+        raise _no_payload(f"This is no JSON (line {exc.lineno}: {exc.msg}).") from exc
+    except (ValueError, RecursionError) as exc:  # a number of thousands of digits, or nested too deeply
+        raise _no_payload("This is no JSON that can be kept.") from exc
     if not isinstance(payload, dict):
-        raise InvalidInput(
-            "The payload does not fit.", errors=[FieldError(wrong.pointer, wrong.code, "It is an object: {…}.")]
-        )
+        raise _no_payload("It is an object: {…}.")
     return payload
+
+
+def _no_payload(said: str) -> InvalidInput:
+    return InvalidInput("The payload does not fit.", errors=[FieldError("/payload", "json", said)])
 
 
 def _product_of(payload: Mapping[str, JsonValue]) -> str | None:

@@ -1,6 +1,6 @@
 """What other services tell of jobs, queues, workers, schedules and dead letters, as far as pages show it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -285,7 +285,3 @@ class Purge(Heard):
 
 class Nothing(Heard):
     """An answer of which nothing is needed."""
-
-
-Values = Mapping[str, str]
-Rows = Sequence[T]

@@ -222,12 +222,6 @@ async def test_a_job_is_shown_with_its_story_and_masked(ops: Operator, yard: Yar
     assert await ops.page("/admin/jobs/nothing", 404)
 
 
-async def test_administrators_get_from_a_job_to_its_product(admin: Operator, ops: Operator, yard: Yard) -> None:
-    job_id = await yard.job(Outcome.COMPLETED)
-    assert f'href="/admin/products/{PRODUCT}"' in await admin.page(f"/admin/jobs/{job_id}")
-    assert f"/admin/products/{PRODUCT}" not in await ops.page(f"/admin/jobs/{job_id}")
-
-
 async def test_a_failed_job_is_retried_and_then_cancelled(ops: Operator, yard: Yard) -> None:
     job_id = await yard.job(Outcome.FAILED)
     here = f"/admin/jobs/{job_id}"
@@ -241,7 +235,7 @@ async def test_a_failed_job_is_retried_and_then_cancelled(ops: Operator, yard: Y
     assert "by Operator" in story
 
 
-async def test_a_changed_copy_keeps_what_is_masked(ops: Operator, yard: Yard) -> None:
+async def test_a_changed_copy_keeps_what_is_masked_and_fits_or_is_none(ops: Operator, yard: Yard) -> None:
     job_id = await yard.job(Outcome.FAILED)
     here = f"/admin/jobs/{job_id}"
     form = await ops.page(f"{here}/copy")
@@ -262,8 +256,6 @@ async def test_a_changed_copy_keeps_what_is_masked(ops: Operator, yard: Yard) ->
     }
     assert "A changed copy was made" in await ops.page(here)
 
-
-async def test_a_copy_that_does_not_fit_makes_nothing(ops: Operator, yard: Yard) -> None:
     here = f"/admin/jobs/{await yard.job(Outcome.FAILED)}/copy"
     for payload, said in (
         ("{", "This is no JSON (line 1"),
@@ -273,7 +265,7 @@ async def test_a_copy_that_does_not_fit_makes_nothing(ops: Operator, yard: Yard)
         text = await ops.does(here, here, 422, payload=payload, priority="2")
         assert said in text
         assert payload in text  # what was typed is still there
-    assert await yard.pool.fetchval("SELECT count(*) FROM jobs.jobs") == 1
+    assert await yard.pool.fetchval("SELECT count(*) FROM jobs.jobs") == 3  # two originals and a copy
 
 
 async def test_many_are_counted_before_they_are_retried(ops: Operator, yard: Yard) -> None:
@@ -307,7 +299,7 @@ async def test_failures_are_gathered_by_their_cause(ops: Operator, yard: Yard) -
     assert (await ops.page(link[1])).count('id="job-') == 2
 
 
-async def test_a_type_is_paused_and_goes_on(ops: Operator, yard: Yard) -> None:
+async def test_types_are_paused_and_resumed_and_queues_and_workers_shown(ops: Operator, yard: Yard) -> None:
     types = "/admin/jobs/types"
     assert "send-email is paused" in await ops.does(types, f"{types}/send-email/pause")
     assert "is paused since" in re.sub(r"<[^>]+>", "", await ops.page("/admin/jobs"))
@@ -316,8 +308,6 @@ async def test_a_type_is_paused_and_goes_on(ops: Operator, yard: Yard) -> None:
     await yard.work.tell_breaker("send-email", is_open=True)
     assert "Dependency away" in await ops.page(types)
 
-
-async def test_queues_and_workers_are_shown(ops: Operator, yard: Yard) -> None:
     held = await yard.job(Outcome.STARTED)
     attempt = HeldAttempt(job_id=held, fence=1, attempt=1)
     async with yard.pool.acquire() as conn:
@@ -351,6 +341,9 @@ async def test_operators_see_the_schedule_and_administrators_change_it(
     assert "None while it is paused" in await admin.page(here)
     assert "runs by the clock again" in await admin.does(here, f"{here}/resume")
     assert await admin.page("/admin/schedules/nothing", 404)
+    job_id = await yard.job(Outcome.COMPLETED)  # administrators also get from a job to its product
+    assert f'href="/admin/products/{PRODUCT}"' in await admin.page(f"/admin/jobs/{job_id}")
+    assert f"/admin/products/{PRODUCT}" not in await ops.page(f"/admin/jobs/{job_id}")
 
 
 async def test_dead_letters_are_shown_replayed_and_deleted(ops: Operator, yard: Yard) -> None:
@@ -376,12 +369,11 @@ async def test_dead_letters_are_shown_replayed_and_deleted(ops: Operator, yard: 
     assert "1 letter deleted." in after
 
 
-async def test_with_the_jobs_service_away_the_page_says_so(ops: Operator, yard: Yard) -> None:
+async def test_with_the_jobs_service_away_the_page_says_so_but_not_to_vendors(
+    ops: Operator, vendors_page: Operator, yard: Yard
+) -> None:
     await yard.work.place.go()
     assert "does not answer right now" in await ops.page("/admin/jobs", 503)
-
-
-async def test_vendors_see_none_of_it(vendors_page: Operator) -> None:
     for path in ("/admin/jobs", "/admin/queues", "/admin/workers", "/admin/schedules", "/admin/dead-letters"):
         await vendors_page.page(path, 403)
 
