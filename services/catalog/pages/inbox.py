@@ -69,7 +69,7 @@ class InboxHeard(Heard):
     """`GET /api/notifications`."""
 
     items: tuple[Line, ...]
-    next: UUID | None
+    next: str | None
     unread: int
 
 

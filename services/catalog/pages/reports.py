@@ -148,7 +148,7 @@ class ReportsHeard(Heard):
     """`GET /api/…/reports`."""
 
     items: tuple[ReportHeard, ...]
-    next: UUID | None
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
