@@ -12,13 +12,13 @@ from tests.alerts import Alert
 
 OF_PROMETHEUS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 SUFFIX = re.compile(r"_(bucket|count|sum)$")
+TOLD = {figure.name: {*figure.labels, "instance", "le"} for figure in figures()}
 PANELS: list[dict[str, Any]] = json.loads(dashboard())["panels"]
 LINES = [(panel["title"], line) for panel in PANELS for line in panel.get("targets", ())]
 
 
 @pytest.mark.parametrize(("title", "line"), LINES, ids=[f"{title} {line['refId']}" for title, line in LINES])
 def test_each_line_can_be_read_and_asks_for_what_is_told(title: str, line: dict[str, str]) -> None:
-    told = {figure.name: {*figure.labels, "instance", "le"} for figure in figures()}
     asked = list(Alert(title, line["expr"], wait="", severity="").selectors())
     assert asked
     labels: set[str] = set()
@@ -26,7 +26,7 @@ def test_each_line_can_be_read_and_asks_for_what_is_told(title: str, line: dict[
         if name in OF_PROMETHEUS:
             labels.add("instance")
             continue
-        known = told[SUFFIX.sub("", name)]
+        known = TOLD[SUFFIX.sub("", name)]
         assert chosen_by <= known
         labels |= known
     assert set(re.findall(r"\{\{(\w+)\}\}", line["legendFormat"])) <= labels
