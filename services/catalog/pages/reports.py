@@ -187,7 +187,10 @@ class ReportPages:
     async def order(self, request: web.Request) -> web.StreamResponse:
         """Ask for one: one that is there or on its way is answered, not made twice."""
         form = Form(await read_form(request))
-        wanted: dict[str, object] = {"type": form.values.get("type", ""), "period": self._period(form.values)}
+        wanted: dict[str, object] = {
+            "type": form.values.get("type", ""),
+            "period": chosen_days(form.values, yesterday=self._yesterday()),
+        }
         if vendor_id := form.values.get("vendor_id", ""):
             wanted["vendor_id"] = vendor_id
         try:
@@ -247,7 +250,7 @@ class ReportPages:
             periods=PERIODS,
             vendor_names=names,
             is_admin=is_admin,
-            yesterday=self.clock().astimezone(UTC).date() - timedelta(days=1),
+            yesterday=self._yesterday(),
             state_words=STATE_WORDS,
         )
 
@@ -255,13 +258,16 @@ class ReportPages:
         found = await self.vendors.newest(below=TOP, limit=MAX_VENDORS, status=None)
         return {str(vendor.id): vendor.name for vendor in sorted(found, key=lambda one: one.name.casefold())}
 
-    def _period(self, values: Mapping[str, str]) -> dict[str, str]:
-        """The days that were chosen by name, else those that were typed; reporting says what is wrong with them."""
-        if (chosen := values.get("days", "")) in PERIODS:
-            last = self.clock().astimezone(UTC).date() - timedelta(days=1)
-            first = last - timedelta(days=PERIODS[chosen][1] - 1)
-            return {"from": first.isoformat(), "to": last.isoformat()}
-        return {"from": values.get("from", "").strip(), "to": values.get("to", "").strip()}
+    def _yesterday(self) -> date:
+        return self.clock().astimezone(UTC).date() - timedelta(days=1)
+
+
+def chosen_days(values: Mapping[str, str], *, yesterday: date) -> dict[str, str]:
+    """The days that were chosen by name, else those that were typed; reporting says what is wrong with them."""
+    if (chosen := values.get("days", "")) in PERIODS:
+        first = yesterday - timedelta(days=PERIODS[chosen][1] - 1)
+        return {"from": first.isoformat(), "to": yesterday.isoformat()}
+    return {"from": values.get("from", "").strip(), "to": values.get("to", "").strip()}
 
 
 def _is_over_days(report: ReportHeard) -> bool:
