@@ -181,6 +181,7 @@ async def open_app(
             upstreams=upstreams,
             members=members,
             vault=vault,
+            zone=ZoneInfo(settings.time_zone),
         )
         view = open_view(settings, parts)
         clients = Clients(settings.trusted_proxies)

@@ -4,10 +4,11 @@ Reporting draws them (`/api/…/reports/{id}/file`); here is who asked for which
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from pydantic import Field
@@ -159,6 +160,7 @@ class ReportPages:
     reporting: Upstream
     vendors: Vendors
     clock: Clock
+    zone: ZoneInfo
 
     def routes(self) -> list[web.RouteDef]:
         """Register these."""
@@ -189,14 +191,14 @@ class ReportPages:
         form = Form(await read_form(request))
         wanted: dict[str, object] = {
             "type": form.values.get("type", ""),
-            "period": chosen_days(form.values, yesterday=self._yesterday()),
+            "period": chosen_days(form.values, yesterday=await self._yesterday(request)),
         }
         if vendor_id := form.values.get("vendor_id", ""):
             wanted["vendor_id"] = vendor_id
         try:
             report = await ask(request, self.reporting, ReportHeard, f"/api{request.path}", method="POST", body=wanted)
         except (InvalidInput, Conflict) as exc:
-            return await self._page(request, form.refused(exc), status=422)
+            return await self._page(request, _beside_fields(form.refused(exc)), status=422)
         return done(f"{request.path}/{report.id}", "Asked for." if report.state == "pending" else "Here it is.")
 
     async def show(self, request: web.Request) -> web.Response:
@@ -250,7 +252,7 @@ class ReportPages:
             periods=PERIODS,
             vendor_names=names,
             is_admin=is_admin,
-            yesterday=self._yesterday(),
+            yesterday=await self._yesterday(request),
             state_words=STATE_WORDS,
         )
 
@@ -258,8 +260,12 @@ class ReportPages:
         found = await self.vendors.newest(below=TOP, limit=MAX_VENDORS, status=None)
         return {str(vendor.id): vendor.name for vendor in sorted(found, key=lambda one: one.name.casefold())}
 
-    def _yesterday(self) -> date:
-        return self.clock().astimezone(UTC).date() - timedelta(days=1)
+    async def _yesterday(self, request: web.Request) -> date:
+        """The day before today where the reader is: reports' days are the vendor's own, else the marketplace's."""
+        vendor_id = request[IDENTITY].vendor_id
+        own = None if vendor_id is None else (await self.vendors.read(vendor_id)).time_zone
+        zone = self.zone if own is None else ZoneInfo(own)
+        return self.clock().astimezone(zone).date() - timedelta(days=1)
 
 
 def chosen_days(values: Mapping[str, str], *, yesterday: date) -> dict[str, str]:
@@ -268,6 +274,12 @@ def chosen_days(values: Mapping[str, str], *, yesterday: date) -> dict[str, str]
         first = yesterday - timedelta(days=PERIODS[chosen][1] - 1)
         return {"from": first.isoformat(), "to": yesterday.isoformat()}
     return {"from": values.get("from", "").strip(), "to": values.get("to", "").strip()}
+
+
+def _beside_fields(form: Form) -> Form:
+    """What is wrong with the period, by the names of the form's fields."""
+    errors = (replace(error, pointer=error.pointer.removeprefix("/period")) for error in form.errors)
+    return Form(form.values, tuple(errors))
 
 
 def _is_over_days(report: ReportHeard) -> bool:

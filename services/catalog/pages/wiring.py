@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -73,6 +74,8 @@ class Parts:
     upstreams: Mapping[str, Upstream]
     members: Members
     vault: Vault
+    zone: ZoneInfo
+    """The marketplace's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,9 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Wa
         *VendorStock(view=view, inventory=inventory).routes(),
         *VendorSync(view=view, sources=Sources(pool=pool, outbox=outbox, vault=parts.vault), pool=pool).routes(),
         *VendorMembers(view=view, members=parts.members).routes(),
-        *ReportPages(view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now).routes(),
+        *ReportPages(
+            view=view, reporting=parts.upstreams["reporting"], vendors=vendors, clock=utc_now, zone=parts.zone
+        ).routes(),
         *AdminHome(view=view, approval=approval, monitoring=watched.monitoring).routes(),
         *AdminMonitoring(
             view=view,
