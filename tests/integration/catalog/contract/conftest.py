@@ -55,6 +55,7 @@ async def upstream_urls(
         "catalog_key": KEY,
         "public_url": "http://127.0.0.1:8080",
         "mail_from": "souk@example.com",
+        "vapid_private_key": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE",
     }
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(open_broker(vhost.amqp_url, name="tests"))

@@ -39,7 +39,7 @@ RULES = {
     "placeOrder": "the products are on sale",
     "enqueueJob": "each type has its own payload",
     "actOnManyJobs": "not every state can be told everything",
-    "subscribeToPush": "web push has to be set up",
+    "subscribeToPush": "a key is a point of its curve",
     "requestOwnReport": "a period begins before it ends, and is over",
     "requestAnyReport": "a period begins before it ends, and is over",
     "replacePreferences": "each role hears of kinds of its own",
@@ -118,6 +118,7 @@ async def cases(gateway: Gateway, folder: Path, *, phases: str, most: int) -> in
     )
     told, _ = await process.communicate()
     text = told.decode()
+    print(text)  # pytest shows it with -rP
     assert process.returncode == 0, text
     made = CASES.search(text)
     assert made is not None, text
