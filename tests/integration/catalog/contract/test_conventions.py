@@ -8,10 +8,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientResponse
 
+from services.catalog.access import ACCESS
+from services.catalog.idempotency import LOCK
+from shared.db.pool import transaction
 from tests.factories import make_approved, make_product, order
 from tests.integration.catalog.conftest import Client, Gateway
 from tests.integration.catalog.contract.callers import JSON, Callers, Op, calling, operations
@@ -74,13 +78,14 @@ def another(body: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {"name": f"Walk {number}"} if "name" in body else {}
 
 
-async def test_every_address_keeps_the_conventions(callers: Callers, ids: dict[str, str]) -> None:
+async def test_every_address_keeps_the_conventions(callers: Callers, ids: dict[str, str], gateway: Gateway) -> None:
     wrong = [
         *await edges(callers),
         *await heads(callers, ids),
         *await bodies(callers, ids),
         *await versions(callers, ids),
         *await creations(callers, ids),
+        *await in_flight(callers, ids, gateway),
         *await lists(callers, ids),
         *await packed(callers),
     ]
@@ -264,6 +269,32 @@ async def creations(callers: Callers, ids: Mapping[str, str]) -> list[str]:
     return [*wrong, *([] if seen >= 6 else [f"{seen} that create"])]
 
 
+async def in_flight(callers: Callers, ids: Mapping[str, str], gateway: Gateway) -> list[str]:
+    """While the first request with a key is in hand the second is 409 and makes nothing; afterwards it may be sent."""
+    wrong, seen = [], 0
+    for op in operations():
+        owner = ACCESS[(op.method, op.path)].owner
+        if "Idempotency-Key" not in op.parameters or owner is not None:
+            continue
+        seen += 1
+        key, body = f"held {op.name}", TO_MAKE.get(op.name, op.example) | AFRESH.get(op.name, {})
+        if op.name == "adjustLevels":
+            body = {"lines": [{"product_id": ids["/api/vendor/inventory"], "delta": 1}]}
+        me = Op("GET", "/api/me", {**op.told, "parameters": []})
+        async with callers.call(me, me.path) as answer:
+            account = UUID((await answer.json())["id"])
+        async with transaction(gateway.pool) as first:
+            assert await first.fetchval(LOCK, account, key)
+            async with callers.call(op, op.at(ids), json=body, headers={"Idempotency-Key": key}) as answer:
+                told = await answer.json(content_type=None)
+        if (answer.status, told["type"]) != (409, "urn:souk:problem:idempotency_key_in_flight"):
+            wrong.append(f"{op.name}: in flight {answer.status} {told}")
+        async with callers.call(op, op.at(ids), json=body, headers={"Idempotency-Key": key}) as answer:
+            if answer.status not in (200, 201) or "Idempotent-Replayed" in answer.headers:
+                wrong.append(f"{op.name}: after it {answer.status} {await answer.text()}")
+    return [*wrong, *([] if seen >= 6 else [f"{seen} that lock"])]
+
+
 OF_THEMSELVES = {"placeOrder", "requestOwnReport", "requestAnyReport", "subscribeToPush"}
 """What is made is one by what it is: an order's `external_id`, a report's period, a browser's address."""
 TO_MAKE: Mapping[str, dict[str, Any]] = {
@@ -277,6 +308,15 @@ TO_MAKE: Mapping[str, dict[str, Any]] = {
         "on_hand": 1,
     },
 }
+FIRST = {"email": "held@example.com", "name": "Held", "password": "correct horse battery"}
+AFRESH: Mapping[str, dict[str, Any]] = {
+    "addMember": {"email": "held.member@example.com"},
+    "createProduct": {"sku": "HELD-1"},
+    "createVendor": {"name": "Held", "slug": "held", "account": FIRST},
+    "createSource": {"name": "Held"},
+    "createApiKey": {"name": "Held"},
+}
+"""What makes it another thing than the one before."""
 OTHERWISE: Mapping[str, dict[str, Any]] = {
     "createProduct": {"title": "Another"},
     "addPicture": {"alt": "Another"},
