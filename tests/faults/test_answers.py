@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,7 +18,7 @@ from tests.faults.stand import Stand
 from tests.faults.table import RECOVERY_SECONDS, TOLERANCE
 
 WARMED = "/api/products"
-NEVER_ASKED = "/api/products?limit=7"
+NEVER_ASKED = "/api/products?limit=100"
 BEATS_STOP_SECONDS = 8.0
 """After five seconds without a beat of the event stream a gateway does not believe its caches."""
 
@@ -30,12 +31,16 @@ async def shop(stand: Stand) -> AsyncIterator[Shop]:
 
 
 async def test_without_the_database_it_is_503_and_with_it_all_goes_on(stand: Stand, shop: Shop) -> None:
-    shown = await shop.get("vendor", WARMED)
+    await shop.nothing_open()
+    shown = await kept(shop, WARMED)
     killed = stand.server_pid("postgres")
     with stand.held(stand.run.supervisor):  # else the database is back before anybody has noticed
         stand.hurt_server("postgres", signal.SIGKILL)
+        # Its children answer until they notice that they are orphans: so each try is of a list that nobody read.
+        unread = (f"/api/products?limit={number}" for number in range(1, 100))
+        await eventually(lambda: is_refused(shop, "GET", next(unread)))
+        await eventually(lambda: is_refused(shop, "POST", "/api/vendor/products"))
         await is_refused(shop, "GET", NEVER_ASKED)
-        await is_refused(shop, "POST", "/api/vendor/products")
         assert await shop.get("vendor", WARMED) == shown
         assert not await answers_ready(stand.process("gateway").ops_url, shop.http)
     await stand.server_back("postgres", killed)
@@ -49,7 +54,7 @@ async def test_what_is_cached_is_answered_however_long_the_database_is_away(stan
     product = await shop.submit()
     approved = await shop.post_once("admin", f"/api/admin/products/{product['id']}/approve")
     one = f"/api/products/{approved['slug']}"
-    known = {path: await shop.get("vendor", path) for path in (WARMED, one)}
+    known = {path: await kept(shop, path) for path in (WARMED, one)}
     killed = stand.server_pid("postgres")
     with stand.held(stand.run.supervisor):
         stand.hurt_server("postgres", signal.SIGKILL)
@@ -93,7 +98,19 @@ async def is_told(feed: aiohttp.ClientResponse, *, live: bool) -> None:
     raise AssertionError("the feed ended")
 
 
-async def is_refused(shop: Shop, method: str, path: str) -> None:
+async def kept(shop: Shop, path: str) -> dict[str, Any]:
+    """The answer once it comes from memory: all that was written has been heard of, and nothing dropped it since."""
+
+    async def from_memory() -> dict[str, Any]:
+        async with shop.http.get(f"{shop.gateway}{path}") as answer:
+            assert '"cached"' in answer.headers["RateLimit"], "it was read from the database"
+            body: dict[str, Any] = await answer.json()
+            return body
+
+    return await eventually(from_memory, TOLERANCE * RECOVERY_SECONDS)
+
+
+async def is_refused(shop: Shop, method: str, path: str) -> bool:
     """It is a 503 that says when to come again."""
     body = factories.offer() if method == "POST" else None
     async with shop.http.request(method, f"{shop.gateway}{path}", json=body, headers=shop.as_("vendor")) as answer:
@@ -101,3 +118,4 @@ async def is_refused(shop: Shop, method: str, path: str) -> None:
     assert (answer.status, answer.content_type) == (503, "application/problem+json"), said
     assert int(answer.headers["Retry-After"]) >= 1
     assert said["request_id"] == answer.headers["X-Request-Id"]
+    return True
