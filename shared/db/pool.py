@@ -125,6 +125,15 @@ class connection:  # noqa: N801 - used as the function it could be; a generator 
             raise _away(Unavailable, error) from error
 
 
+async def fetch_planned(conn: Connection, statement: str, *arguments: object) -> "list[asyncpg.Record]":
+    """Fetch by a plan made for these arguments; for filters of which most are not given (`$1 IS NULL OR …`).
+
+    A statement that is kept gets one plan for all filters, and the only one right for all of them reads everything.
+    """
+    planned = await conn.prepare(statement, name="")
+    return await planned.fetch(*arguments)
+
+
 async def _acquire(pool: Pool) -> PoolConnectionProxy:
     """One connection, in a limited time. Making one has its own limit: the clock is only watched where all are used."""
     is_one_free = not pool._queue.empty()  # type: ignore[attr-defined] # what asks in public looks at each of them

@@ -30,9 +30,13 @@ FILL = """
             (id, vendor_id, sku, slug, title, description, price_minor, currency, category, status, submissions)
         SELECT (lpad(to_hex(1790000000000 + n), 12, '0') || '7' || substr(md5(n::text), 1, 3) || '8'
                 || substr(md5(n::text), 4, 15))::uuid,
-               $1, 'FILLED-' || n, 'product-' || n, 'Oak chair ' || n, repeat('A chair of oak, oiled. ', 8),
-               100 + n * 7919 % 100000, 'EUR', c.slug, 'approved', 1
+               $1, 'FILLED-' || n, 'product-' || n,
+               words.woods[1 + n % 10] || ' ' || words.things[1 + n / 10 % 10] || ' ' || n,
+               repeat('A chair of oak, oiled. ', 8), 100 + n * 7919::bigint % 100000, 'EUR', c.slug, 'approved', 1
         FROM generate_series($2::int, $3::int) AS n
+        CROSS JOIN (SELECT
+            '{Oak,Ash,Beech,Birch,Cherry,Elm,Maple,Pine,Teak,Walnut}'::text[] AS woods,
+            '{chair,table,bowl,lamp,shelf,bench,stool,desk,frame,vase}'::text[] AS things) AS words
         JOIN (SELECT slug, row_number() OVER (ORDER BY slug) - 1 AS at, count(*) OVER () AS total
               FROM catalog.categories) AS c ON c.at = n % c.total
         ON CONFLICT DO NOTHING RETURNING id

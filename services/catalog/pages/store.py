@@ -9,7 +9,7 @@ from uuid import UUID
 from services.catalog.products.models import Status
 from services.catalog.products.store import Filter
 from shared.contracts.base import Money
-from shared.db.pool import Connection
+from shared.db.pool import Connection, fetch_planned
 
 COUNTED_AT_MOST: Final = 10_000
 """Beyond it a shelf is full of things and nobody counts."""
@@ -22,7 +22,7 @@ SHELVES: Final = """
             SELECT p.category FROM catalog.products p
             JOIN catalog.vendors v ON v.id = p.vendor_id
             JOIN catalog.stock s ON s.product_id = p.id
-            WHERE p.status = 'approved' AND v.status = 'active'
+            WHERE p.status = 'approved' AND v.status <> 'suspended'
               AND ($2::text IS NULL OR v.slug = $2)
               AND ($3::text IS NULL OR p.title ILIKE $3 OR p.sku ILIKE $3)
               AND ($4::bigint IS NULL OR p.price_minor >= $4)
@@ -119,7 +119,8 @@ class FailingSource:
 
 async def shelves(conn: Connection, wanted: Filter) -> list[Shelf]:
     """All shelves with what fits a filter; its category is not asked for, so that others can be chosen instead."""
-    rows = await conn.fetch(
+    rows = await fetch_planned(
+        conn,
         SHELVES,
         COUNTED_AT_MOST,
         wanted.vendor,
