@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import aiohttp
+import asyncpg
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.alerts import in_rules
 from tests.e2e.marketplace import Shop, Stack
+from tests.eventually import eventually
 
 ENDINGS = {"histogram": ("_bucket", "_count", "_sum"), "counter": ("_total",)}
 """What of a family has a value; a counter with labels has none before it first counts."""
@@ -62,3 +64,16 @@ async def test_each_process_tells_its_version_and_the_lag_of_its_loop(stack: Sta
             page = await scraped(http, process.ops_url)
             assert "souk_build_info{version=" in page, process.name
             assert "souk_event_loop_lag_seconds_count" in page, process.name
+
+
+async def test_what_services_did_in_the_last_hour_reaches_reporting(stack: Stack) -> None:
+    conn = await asyncpg.connect(stack.run.database_url, timeout=10)
+    try:
+        told = "SELECT array_agg(DISTINCT service ORDER BY service) FROM reporting.hours_told"
+
+        async def all_have_told() -> bool:
+            return bool(await conn.fetchval(told) == ["catalog", "jobs", "notifier"])
+
+        await eventually(all_have_told, 60)
+    finally:
+        await conn.close()
