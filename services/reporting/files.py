@@ -125,6 +125,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters["shown"] = _shown
+        environment.tests["a_day"] = lambda cell: isinstance(cell, date)
         self._template = environment.get_template("report.html.jinja")
 
     def html_of(self, document: Document, *, figures_at: str) -> bytes:
