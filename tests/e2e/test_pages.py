@@ -22,8 +22,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @dataclass
-class Vendor:
-    """A vendor at work. Without scripts the page is loaded anew to see what happened."""
+class Somebody:
+    """Someone at work. Without scripts the page is loaded anew to see what happened."""
 
     page: Page
     is_scripted: bool
@@ -44,6 +44,10 @@ class Vendor:
         """Press a form's button, and arrive at the page that answers."""
         async with self.page.expect_navigation():
             await self.page.click(button)
+
+
+class Vendor(Somebody):
+    """A vendor at work."""
 
     async def makes_product(self, title: str, sku: str) -> str:
         """A draft; its id."""
@@ -118,6 +122,42 @@ async def test_a_product_is_submitted_rejected_resubmitted_approved_and_sold_low
         await page.click(f"text=Stool {mark}")
         await expect(page.locator("h1")).to_have_text(f"Stool {mark}")
         await expect(page.get_by_text("In stock")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_scripted", [True, False], ids=["scripted", "plain"])
+async def test_an_admin_reads_the_mail_before_it_goes_decides_and_sees_what_happened(
+    shop: Shop, browser: Browser, is_scripted: bool
+) -> None:
+    first, second = await shop.submit(), await shop.submit()
+    account, subject = shop.stack.run.accounts.admin, f"Changes needed: {first['title']}"
+    async with new_page(browser, shop.gateway, is_scripted=is_scripted) as (page, _):
+        await sign_in(page, account.email, account.password)
+        admin = Somebody(page, is_scripted)
+        await page.goto("/admin/approvals")
+        await admin.sees(first["title"])
+        await page.click(f"text={first['title']}")
+        await expect(page.locator("h1")).to_have_text(first["title"])
+        await (page.keyboard.press("r") if is_scripted else page.click("#refuse > summary"))
+        await page.check("[name=reason-images]")
+        await page.fill("[name=note-images]", "Lighter, please.")
+        await page.click("#preview")
+        letter = page.frame_locator("#letter")
+        await expect(letter.locator("dd").last).to_have_text(subject)
+        await expect(letter.frame_locator("iframe").get_by_text("Lighter, please.")).to_be_visible()
+        await admin.sends("#refuse form .danger")
+        await expect(page.get_by_text("went back to its vendor")).to_be_visible()
+
+        await page.goto(f"/admin/products/{second['id']}")
+        async with page.expect_navigation():
+            await (page.keyboard.press("a") if is_scripted else page.click("#approve"))
+        await expect(page.get_by_text("is in the catalogue as you saw it")).to_be_visible()
+        await page.goto("/admin/monitoring")
+        await admin.sees(f"“{second['title']}” was approved.")
+
+        async def is_sent() -> bool:
+            return subject in {mail["subject"] for mail in await shop.mails_about(first["title"])}
+
+        await eventually(is_sent, 30)
 
 
 @pytest.mark.parametrize("is_scripted", [True, False], ids=["scripted", "plain"])

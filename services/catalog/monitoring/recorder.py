@@ -99,6 +99,7 @@ class Recorder:
         self._traffic = traffic
         self._counted = traffic()
         self._sight: Sight | None = None
+        self._has_heard = False
         self.moments: deque[Moment] = deque(maxlen=SAMPLES)
         self.lines: deque[LogLine] = deque(maxlen=LINES)
         """The newest first."""
@@ -129,13 +130,15 @@ class Recorder:
 
     def heard(self, received: Received, _: Position) -> None:
         """An event; most are worth no line."""
+        self._has_heard = True
         line = line_of(received.event, received.envelope.time)
         if line is not None:
             self.lines.appendleft(line)
 
     def lost(self) -> None:
-        """Lines may be missing: the log says so itself."""
-        self.lines.appendleft(LogLine(self._clock(), "warn", "Events may have passed unheard here."))
+        """Lines may be missing: the log says so itself. At the beginning there are none to miss."""
+        if self._has_heard:
+            self.lines.appendleft(LogLine(self._clock(), "warn", "Events may have passed unheard here."))
 
     def told(self, *, is_admin: bool) -> Sequence[LogLine]:
         """What somebody may read, the newest first."""

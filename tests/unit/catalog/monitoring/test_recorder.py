@@ -11,10 +11,15 @@ from services.catalog.monitoring.models import Reading, TermName, assess
 from services.catalog.monitoring.recorder import LINES, SAMPLES, Recorder, Traffic, counted_traffic, line_of
 from services.catalog.monitoring.usecases import Sight
 from shared.contracts.base import Event
+from shared.contracts.envelope import wrap
 from shared.contracts.events import JobFailed, ProductApproved, StockChanged, VendorSuspended
+from shared.messaging.reader import Received
+from shared.messaging.stream import Position
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 VENDOR, THING = UUID(int=1), UUID(int=2)
+SOLD = StockChanged(vendor_id=VENDOR, product_id=THING, delta=-1, on_hand=3, version=2, cause="sale")
+HEARD = Received(wrap(SOLD, identifier=UUID(int=3), kind=SOLD.type, source="/catalog", subject=None, time=NOW), SOLD)
 WELL = {name: Reading(1 if name is TermName.EVENT_STREAM else 0) for name in TermName}
 
 
@@ -63,6 +68,9 @@ async def test_a_look_speaks_for_the_moments_to_come_but_not_for_ever(seconds: H
 
 async def test_memory_is_bounded(seconds: Histogram) -> None:
     recorder = Recorder(lambda: NOW, traffic=counted_traffic(seconds))
+    recorder.lost()
+    assert not recorder.lines, "before the first event there is nothing to miss"
+    recorder.heard(HEARD, Position("epoch", 1))
     for _ in range(SAMPLES + LINES):
         await recorder.run_once()
         recorder.lost()
@@ -112,8 +120,7 @@ def test_lines_lead_to_what_they_are_about(event: Event, path: str, is_desk: boo
 
 
 def test_what_happens_all_the_time_is_no_line() -> None:
-    sold = StockChanged(vendor_id=VENDOR, product_id=THING, delta=-1, on_hand=3, version=2, cause="sale")
-    assert line_of(sold, NOW) is None
+    assert line_of(SOLD, NOW) is None
 
 
 def test_latencies_are_read_between_the_bounds() -> None:
