@@ -13,7 +13,7 @@ from services.catalog.monitoring.neighbours import Neighbours, TypeSeen
 from services.catalog.monitoring.recorder import SAMPLE_SECONDS, Moment, Recorder
 from services.catalog.monitoring.usecases import Monitoring
 from services.catalog.pages.view import View
-from services.catalog.pages.wording import HEALTH_WORDS, TERM_WORDS, lasting
+from services.catalog.pages.wording import HEALTH_WORDS, TERM_PAGES, TERM_WORDS, lasting
 from shared.db.pool import Pool, connection
 from shared.errors import Unavailable
 from shared.web.identity import IDENTITY, Role
@@ -33,6 +33,8 @@ class Judged:
     fine: str
     observes: str
     advice: str
+    path: str
+    """Where it can be looked into; empty where no page tells more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def _judged(term: Term) -> Judged:
         fine=_fine(term),
         observes=rule.observes,
         advice=rule.advice,
+        path=TERM_PAGES.get(term.name, ""),
     )
 
 

@@ -95,6 +95,17 @@ TERM_WORDS: Final[Mapping[TermName, str]] = {
     TermName.CACHE: "Cache hit rate",
 }
 """What people call the terms of the score."""
+TERM_PAGES: Final[Mapping[TermName, str]] = {
+    TermName.WORKERS: "/admin/workers",
+    TermName.WAITING: "/admin/queues",
+    TermName.BREAKERS: "/admin/jobs/types",
+    TermName.PAUSED: "/admin/jobs/types",
+    TermName.FAILURES: "/admin/jobs/failures",
+    TermName.DEAD_LETTERS: "/admin/dead-letters",
+    TermName.SCHEDULER: "/admin/schedules",
+    TermName.CACHE: "/admin/caches",
+}
+"""Where what a term observes can be looked into."""
 
 
 def deed(action: str) -> str:
