@@ -111,7 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for complaint in complaints:
         print(f"docs: {complaint}", file=sys.stderr)
     if complaints:
-        print("docs: messages and the API only ever gain; make a new kind or address instead.", file=sys.stderr)
+        print(
+            "docs: messages and the API only ever gain; make a new kind or address instead "
+            "(what nobody has seen yet may change: `python -m deploy.docs --release`).",
+            file=sys.stderr,
+        )
         return 1
     if given.check:
         stale = _stale(given.folder)
