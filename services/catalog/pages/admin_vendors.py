@@ -147,6 +147,7 @@ class AdminVendors:
         async with connection(self.pool) as conn:
             lines = await entries(conn, limit=LATEST, about=("vendor", str(vendor.id)))
             counts = await store.status_counts(conn, vendor.id)
+        is_admin = request[IDENTITY].role is Role.ADMIN
         return await self.view.page(
             request,
             "admin/vendor.html.jinja",
@@ -154,9 +155,9 @@ class AdminVendors:
             vendor=vendor,
             form=form,
             counts=counts,
-            people=await self.members.everybody(vendor.id),
+            people=await self.members.everybody(vendor.id) if is_admin else (),
             history=await told(self.pool, lines),
-            may_change=request[IDENTITY].role is Role.ADMIN,
+            may_change=is_admin,
         )
 
 

@@ -2,7 +2,7 @@
 
 const KEYS = {
   n: () => document.getElementById("next")?.click(),
-  a: () => document.getElementById("approve")?.click(),
+  a: () => document.querySelector("#refuse[open]") ?? document.getElementById("approve")?.click(),
   r: openRefusal,
   p: () => document.querySelector("#refuse[open] #preview")?.click(),
 };
@@ -26,7 +26,7 @@ function count() {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.getElementById("refuse")?.removeAttribute("open");
   const isTyping = event.target.matches("input:not([type=checkbox]), textarea, select");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isTyping || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   KEYS[event.key]?.();
   if (event.key === "r") event.preventDefault();
 });

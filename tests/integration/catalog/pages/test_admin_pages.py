@@ -126,6 +126,9 @@ async def test_operators_begin_with_the_installation(gateway: Gateway) -> None:
         assert (answer.url.path, "Health" in text, "To decide" in text) == ("/admin", True, False)
         answer, _ = await browser.get("/admin/approvals")
         assert answer.status == 403
+        seller = gateway.accounts.vendors[0]
+        answer, text = await browser.get(f"/admin/vendors/{seller.vendor_id}")
+        assert (answer.status, seller.email in text, "Suspend it" in text) == (200, False, False)
 
 
 async def test_a_preview_without_reasons_or_without_the_notifier_says_so_in_its_frame(

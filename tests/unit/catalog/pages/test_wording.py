@@ -7,7 +7,7 @@ import pytest
 from services.catalog.pages.forms import amount
 from services.catalog.pages.pictures import rendition, srcset
 from services.catalog.pages.shop import ShopQuery
-from services.catalog.pages.wording import ago, decimal, money
+from services.catalog.pages.wording import ago, browser, decimal, lasting, money
 from services.catalog.products.models import Picture, PictureStatus, Rendition
 from shared.contracts.base import Money
 from shared.errors import InvalidInput
@@ -74,3 +74,27 @@ def test_a_browser_chooses_among_different_widths_only() -> None:
 def test_filters_of_a_price_are_amounts() -> None:
     query = ShopQuery.model_validate({"price_from": "12.5", "price_to": "20", "utm_source": "mail"})
     assert (query.wanted().min_price, query.wanted().max_price) == (1250, 2000)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (0.42, "0.42 s"),
+        (12.4, "12 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (200_000, "2 days"),
+    ],
+)
+def test_a_length_is_said_in_one_unit(seconds: float, said: str) -> None:
+    assert lasting(seconds) == said
+
+
+def test_a_browser_is_named_as_its_owner_knows_it() -> None:
+    edge = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
+    assert browser(edge) == "Edge on Windows"
+    assert browser("curl/8.5") == "curl"
+    assert browser("") == "Something else"
