@@ -1,10 +1,12 @@
 """How `vendor_performance` is shown."""
 
+from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 
-from services.reporting.document import NOTHING, Chart, KeyFigure, Series, Table, counted, lasting, share
+from services.reporting.document import NOTHING, Chart, KeyFigure, Series, Table, amount_in, counted, lasting, share
 from services.reporting.layouts.sales import amounts_in, by_day, cancelled_notes, currencies_of, sales_key_figures
-from services.reporting.models import TREND_DAYS, Decisions, VendorPerformance
+from services.reporting.models import TREND_DAYS, DaySales, Decisions, VendorPerformance
 
 MOST_BARS = 12
 
@@ -15,6 +17,7 @@ def performance_key_figures(figures: VendorPerformance) -> list[KeyFigure]:
     decided = decisions.approved + decisions.rejected
     return [
         *sales_key_figures(figures.sales),
+        _trend(figures.trend),
         KeyFigure("Approved", share(decisions.approved, decided), f"{decisions.approved:,} of {decided:,} decided"),
         KeyFigure("Time to a decision", _lasting(decisions.median_seconds), "the median"),
         KeyFigure(
@@ -121,6 +124,21 @@ def _decisions(decisions: Decisions) -> Chart:
         series=(Series("Products", tuple(Decimal(count) for _, count in counts)),),
         axis="Step",
     )
+
+
+def _trend(days: Sequence[DaySales]) -> KeyFigure:
+    """The later half of the trend's days against the earlier one, in the currency that most was sold in."""
+    half = len(days) // 2
+    note = f"the last {half} days against the {half} before"
+    net = Counter[str]()
+    for day in days:
+        net.update({money.currency: money.amount_minor for money in day.net})
+    if not net:
+        return KeyFigure("Trend", NOTHING, note)
+    [(currency, _)] = net.most_common(1)
+    earlier, later = (sum(amount_in(currency, day.net) for day in part) for part in (days[:half], days[half:]))
+    change = f"{round(100 * (later - earlier) / earlier):+,} %" if earlier else NOTHING
+    return KeyFigure("Trend", change, f"{note}, {currency}")
 
 
 def _lasting(seconds: int | None) -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from services.reporting.document import days_read, decimal_of, lasting
+from services.reporting.document import NOTHING, days_read, decimal_of, lasting
 from services.reporting.files import Pages, csv_of, xlsx_of
 from services.reporting.layout import document_of
 from services.reporting.models import (
@@ -19,6 +19,7 @@ from services.reporting.models import (
     DailySales,
     DayMetrics,
     DaySales,
+    Decisions,
     FailedJobs,
     FailureCause,
     HealthScore,
@@ -27,6 +28,7 @@ from services.reporting.models import (
     Sales,
     Slot,
     TopProduct,
+    VendorPerformance,
     Work,
 )
 from shared.contracts.base import Money
@@ -175,6 +177,24 @@ def test_the_work_of_a_day_is_shown_with_what_to_do() -> None:
     page = Pages().html_of(document, figures_at="now").decode()
     assert page.count('class="run ') == 4  # the health score and its lowest, each before and after a gap
     assert "A send-email job waited 95.0 s" in page
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "shown"), [(100, 150, "+50 %"), (200, 100, "-50 %"), (100, 100, "+0 %"), (0, 100, NOTHING)]
+)
+def test_the_trend_is_the_later_half_against_the_earlier(earlier: int, later: int, shown: str) -> None:
+    trend = tuple(
+        DaySales(day=date(2026, 3, 1) + timedelta(days=passed), net=(eur(earlier if passed < 15 else later),))
+        for passed in range(30)
+    )
+    figures = VendorPerformance(
+        sales=Sales(orders=4, cancelled_orders=1), trend=trend, decisions=Decisions(), stock_outs=1, low_stock_days=2
+    )
+    document = document_of(make_report(figures))
+    told = {figure.label: figure.value for figure in document.key_figures}
+    assert (told["Trend"], told["Cancelled"]) == (shown, "25 %")
+    assert document.notes[0] == "The last piece of a product was sold once: order earlier."
+    assert document.notes[1] == "On 2 days a product was low."
 
 
 def test_each_chart_has_its_figures_beside_it_as_a_table() -> None:
