@@ -17,7 +17,7 @@ from services.catalog.pages.board.masking import masked, masked_text, unmasked
 from services.catalog.pages.board.models import HeardPage, Job, TypeView, WholeJob
 from services.catalog.pages.board.people import People
 from services.catalog.pages.board.service import JobsService
-from services.catalog.pages.board.wording import OUTCOMES, STATES, about, ahead, duration, short
+from services.catalog.pages.board.wording import OUTCOMES, STATES, TYPE_EVENTS, about, ahead, duration, short
 from services.catalog.pages.forms import Form, read_form
 from services.catalog.pages.middleware import own_path
 from services.catalog.pages.paging import Listed, Paging
@@ -28,6 +28,7 @@ from shared.errors import Conflict, FieldError, InvalidInput, NotFound
 from shared.web.identity import IDENTITY, Role
 
 A_PAGE: Final = 50
+TYPE_EVENTS_SHOWN: Final = 12
 FEED: Final = "/api/admin/jobs/stream"
 REFUSED: Final = (InvalidInput, Conflict, NotFound)
 RETRYABLE: Final = ("failed", "cancelled")
@@ -126,13 +127,22 @@ class JobPages:
 
     async def types(self, request: web.Request) -> web.Response:
         """Every type, with what stops it."""
-        types = await self.jobs.types(request)
+        types, events = await asyncio.gather(
+            self.jobs.types(request), self.jobs.type_events(request, TYPE_EVENTS_SHOWN)
+        )
         return await self.view.page(
-            request, "jobs/types.html.jinja", feed=FEED, types=types, names=await self._names(types), **WORDS
+            request,
+            "jobs/types.html.jinja",
+            feed=FEED,
+            types=types,
+            events=events,
+            event_words=TYPE_EVENTS,
+            names=await self._names(types, *(event.actor for event in events)),
+            **WORDS,
         )
 
-    async def _names(self, types: Sequence[TypeView]) -> Mapping[str, str]:
-        return await self.people.named(one.paused.actor for one in types if one.paused)
+    async def _names(self, types: Sequence[TypeView], *others: str) -> Mapping[str, str]:
+        return await self.people.named([*others, *(one.paused.actor for one in types if one.paused)])
 
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Have no worker take jobs of a type."""

@@ -93,6 +93,16 @@ class Paused(Heard):
     actor: str
 
 
+class TypeEvent(Heard):
+    """Something that stopped a type, or let it go on. `actor` is a person's account or a worker."""
+
+    type: str
+    at: datetime
+    what: str
+    actor: str
+    detail: str | None
+
+
 class Tally(Heard):
     """What happened to jobs of a type within an hour."""
 

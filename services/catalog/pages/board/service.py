@@ -23,6 +23,7 @@ from services.catalog.pages.board.models import (
     Replay,
     Schedule,
     ScheduleDetail,
+    TypeEvent,
     TypeView,
     WholeJob,
     Worker,
@@ -64,6 +65,11 @@ class JobsService(Service):
     async def types(self, request: web.Request) -> tuple[TypeView, ...]:
         """Every type at a glance."""
         return (await self.ask(request, JOBS / "overview", HeardPage[TypeView])).items
+
+    async def type_events(self, request: web.Request, limit: int) -> tuple[TypeEvent, ...]:
+        """What stopped types lately and let them go on, newest first."""
+        url = URL("/api/admin/job-types/events") % {"limit": limit}
+        return (await self.ask(request, url, HeardPage[TypeEvent])).items
 
     async def activity(self, request: web.Request, span: str, job_type: str) -> Activity:
         """Figures over time, of one type or, without one, of all."""

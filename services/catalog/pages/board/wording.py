@@ -40,6 +40,14 @@ TICKS: Final[Mapping[str | None, tuple[str, str]]] = {
     "failed": ("Failed", "bad"),
     "cancelled": ("Cancelled", "quiet"),
 }
+TYPE_EVENTS: Final[Mapping[str, tuple[str, str]]] = {
+    "paused": ("Paused", "warn"),
+    "resumed": ("Resumed", "good"),
+    "breaker_opened": ("Its dependency is away", "bad"),
+    "breaker_closed": ("Its dependency is back", "good"),
+    "breaker_handed_over": ("Another worker tries", "info"),
+}
+"""What stopped a type, or let it go on."""
 KINDS: Final[Mapping[str, str]] = {
     "work": "Work",
     "retry": "Waiting to be retried",
