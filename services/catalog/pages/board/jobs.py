@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from services.catalog.pages.view import View, done
 from services.catalog.pages.wording import counted
 from shared.clock import utc_now
 from shared.errors import Conflict, FieldError, InvalidInput, NotFound
+from shared.web.cursors import Position
 from shared.web.identity import IDENTITY, Role
 
 A_PAGE: Final = 50
@@ -113,12 +115,14 @@ class JobPages:
 
     async def _page(
         self, request: web.Request, filters: Filters, paging: Paging
-    ) -> tuple[Sequence[Job], list[str] | None]:
-        asked, behind = filters.asked(utc_now()), paging.behind()
-        if behind is not None:
-            asked["cursor"] = str(behind[0])
-        found: HeardPage[Job] = await self.jobs.jobs(request, {**asked, "limit": str(A_PAGE)})
-        return found.items, None if found.next is None else [found.next]
+    ) -> tuple[Sequence[Job], Position | None]:
+        behind = paging.behind()
+        # "Within" is before the first page: the service's places are good for the same times only.
+        now = utc_now() if behind is None else datetime.fromisoformat(str(behind[1]))
+        place = {} if behind is None else {"cursor": str(behind[0])}
+        asked = {**filters.asked(now), **place, "limit": str(A_PAGE)}
+        found: HeardPage[Job] = await self.jobs.jobs(request, asked)
+        return found.items, None if found.next is None else [found.next, now.isoformat()]
 
     async def failures(self, request: web.Request) -> web.Response:
         """Failed jobs by cause."""
