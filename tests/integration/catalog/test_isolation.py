@@ -103,7 +103,9 @@ async def open_shop(gateway: Gateway, number: int, client: Client, admin: Client
             "run_id /": run,
             "id /api/vendor/members": ids["member"],
             "id /api/api-keys": ids["key"],
+            "id /account/keys": ids["key"],
             "id /api/sessions": session,
+            "id /account/sessions": session,
         },
         (word, product["id"], *ids.values(), run, session),
     )
