@@ -4,7 +4,7 @@ Lists are asked for one after the other under addresses that no cache knows, and
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from urllib.parse import urlencode
@@ -25,7 +25,7 @@ PAGE = 48
 DEEP_PAGE = 10_000
 SORTS = ("newest", "price", "-price")
 KEY = secrets.token_hex(20)
-PLACE = "SELECT id FROM catalog.products ORDER BY id DESC OFFSET $1 LIMIT 1"
+PLACES = "SELECT id FROM catalog.products ORDER BY id DESC OFFSET $1 LIMIT $2"
 FILL_JOBS = """
     INSERT INTO jobs.jobs (id, type, priority, state, attempt, max_attempts, timeout_ms, payload, target, caused_at,
                            created_at, published_at, started_at, finished_at, error_class, error_message)
@@ -58,24 +58,25 @@ class Kind:
     """A kind of list, and how one of its addresses is made."""
 
     name: str
-    address: Callable[[Random, Sequence[str]], str]
+    address: Callable[[Random, str], str]
+    """`place` is a product far down the newest ones, another each time."""
 
 
-def _first_page(chance: Random, _: Sequence[str]) -> str:
+def _first_page(chance: Random, _: str) -> str:
     return _address(limit=chance.randint(PAGE - 8, PAGE), sort=chance.choice(SORTS), min_price=chance.randint(0, 99))
 
 
-def _deep_page(chance: Random, deep: Sequence[str]) -> str:
+def _deep_page(_: Random, place: str) -> str:
     query = CatalogueQuery(limit=PAGE)
     scope = f"/api/products?{query.model_dump_json(exclude={'limit', 'cursor'})}"
-    return _address(limit=PAGE, cursor=Cursors(KEY.encode()).write(scope, [chance.choice(deep)]))
+    return _address(limit=PAGE, cursor=Cursors(KEY.encode()).write(scope, [place]))
 
 
-def _search(chance: Random, _: Sequence[str]) -> str:
+def _search(chance: Random, _: str) -> str:
     return _address(q=f"{chance.choice(['bowl', 'desk', 'lamp'])} {chance.randint(1000, FEW - 1)}")
 
 
-def _shelf(chance: Random, _: Sequence[str]) -> str:
+def _shelf(chance: Random, _: str) -> str:
     category = chance.choice(["furniture", "kitchen", "outdoor"])
     return _address(category=category, sort=chance.choice(SORTS), max_price=chance.randint(50_000, 100_000))
 
@@ -104,10 +105,10 @@ async def products(stage: Stage) -> list[Figure]:
 
 async def _p95s(shop: Shop, depth: int) -> list[float]:
     async with open_pool(shop.database_url, name="bench", max_size=1) as pool, connection(pool) as conn:
-        deep = [str(await conn.fetchval(PLACE, depth - back, timeout=60)) for back in range(0, 1000, 100)]
-    chance, found = Random(1), []
+        deep = [str(row["id"]) for row in await conn.fetch(PLACES, depth, ASKED, timeout=60)]
+    chance, found = Random(depth), []
     for kind in KINDS:
-        requests = [get(kind.address(chance, deep)) for _ in range(ASKED)]
+        requests = [get(kind.address(chance, place)) for place in deep]
         told = await called(shop.gateway.port, requests, ASKED, connections=1)
         assert told["statuses"] == {"200": ASKED}, told["statuses"]
         found.append(told["p95_ms"])
@@ -121,7 +122,7 @@ async def jobs(stage: Stage) -> list[Figure]:
         await Partitions(stage.jobs_pool, utc_now).run_once()
         await conn.execute(FILL_JOBS, now, MANY, timeout=600)
         await conn.execute(COUNT_JOBS, timeout=600)
-        await conn.execute("ANALYZE jobs.jobs", timeout=600)
+    await stage.tidy("jobs.jobs")
     settings = {"SOUK_JOBS_KEY": key, "SOUK_HTTP_PORT": str(port)}
     async with (
         stage.service("services.jobs", "api", settings=settings),

@@ -81,6 +81,8 @@ class Shop:
     accounts: SeededAccounts
     gateway: Server
     folder: Path
+    environment: dict[str, str]
+    """Of a gateway, but for its ports."""
 
     @property
     def database_url(self) -> str:
@@ -91,19 +93,26 @@ class Shop:
         """Put products into the catalogue, by number; those that are there stay."""
         async with open_pool(self.database_url, name="bench", max_size=1) as pool, connection(pool) as conn:
             await conn.execute(FILL, self.accounts.vendors[0].vendor_id, first, last, timeout=600)
-            await conn.execute("ANALYZE catalog.products, catalog.stock", timeout=600)
+        await self.stage.tidy("catalog.products, catalog.stock")
 
     async def newest_ids(self, count: int) -> list[UUID]:
         """The newest products."""
         async with open_pool(self.database_url, name="bench", max_size=1) as pool, connection(pool) as conn:
             return [row["id"] for row in await conn.fetch(NEWEST_IDS, count)]
 
-    async def is_live(self, path: str) -> None:
-        """Wait until the gateway answers this from memory."""
+    @asynccontextmanager
+    async def another_gateway(self) -> AsyncIterator[Server]:
+        """A second one on the same database and broker."""
+        async with _gateway(self.environment) as server:
+            yield server
+
+    async def is_live(self, path: str, gateway: Server | None = None) -> None:
+        """Wait until a gateway answers this from memory."""
+        port = (gateway or self.gateway).port
         async with aiohttp.ClientSession() as http:
 
             async def is_cached() -> bool:
-                async with http.get(f"http://127.0.0.1:{self.gateway.port}{path}") as answer:
+                async with http.get(f"http://127.0.0.1:{port}{path}") as answer:
                     return "cached" in answer.headers["RateLimit"]
 
             await eventually(is_cached, 30)
@@ -138,27 +147,32 @@ async def open_shop(stage: Stage, **settings: str) -> AsyncIterator[Shop]:
         secret_of=lambda name: kept.setdefault(name, secrets.token_urlsafe(24)),
         hasher=_QUICK_HASHER,
     )
-    port, ops_port = free_port(), free_port()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="souk-bench-")))
         environment = {
             "SOUK_AMQP_URL": stage.amqp_url,
             "SOUK_CATALOG_DATABASE_URL": stage.database_urls["catalog"],
             "SOUK_RETRY_TIERS": TIERS,
-            "SOUK_HTTP_PORT": str(port),
-            "SOUK_OPS_PORT": str(ops_port),
             "SOUK_LOG_LEVEL": "error",
             "SOUK_BLOBS_URL": (folder / "blobs").as_uri(),
-            "SOUK_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "SOUK_PUBLIC_URL": _NOBODY,
             **{f"SOUK_{name}_KEY": secrets.token_hex(20) for name in ("CATALOG", "SYNC", *map(str.upper, _SERVICES))},
             **{f"SOUK_{name.upper()}_URL": _NOBODY for name in _SERVICES},
             **settings,
         }
         await stack.enter_async_context(stage.service("services.catalog", "relay"))
-        pid = await stack.enter_async_context(_process(("-m", "services.catalog", "gateway"), environment))
+        gateway = await stack.enter_async_context(_gateway(environment))
+        yield Shop(stage, accounts, gateway, folder, environment)
+
+
+@asynccontextmanager
+async def _gateway(environment: dict[str, str]) -> AsyncIterator[Server]:
+    port, ops_port = free_port(), free_port()
+    ports = {"SOUK_HTTP_PORT": str(port), "SOUK_OPS_PORT": str(ops_port)}
+    async with _process(("-m", "services.catalog", "gateway"), environment | ports) as pid:
         async with aiohttp.ClientSession() as http:
             await eventually(lambda: answers_ready(f"http://127.0.0.1:{ops_port}", http), 30)
-        yield Shop(stage, accounts, Server(pid, port), folder)
+        yield Server(pid, port)
 
 
 async def spent(server: Server, requests: Sequence[str], count: int, *, expect: int) -> Spent:

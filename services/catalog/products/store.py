@@ -429,7 +429,8 @@ async def by_price(
 
 
 async def _catalogue(conn: Connection, statement: str, wanted: Filter, *behind: object, limit: int) -> list[Product]:
-    fetch = conn.fetch if wanted == Filter() else partial(fetch_planned, conn)
+    is_first_of_all = wanted == Filter() and all(place is None for place in behind)
+    fetch = conn.fetch if is_first_of_all else partial(fetch_planned, conn)
     return [_product(row) for row in await fetch(statement, limit, *_wanted(wanted), *behind)]
 
 
