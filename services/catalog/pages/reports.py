@@ -81,6 +81,11 @@ class ReportHeard(Heard):
         return TYPES[self.type][0] if self.type in TYPES else self.type.replace("_", " ").capitalize()
 
     @property
+    def about(self) -> str:
+        """Whose it is; reporting hears of a new vendor's name a moment after the vendor is there."""
+        return (self.vendor_name or "a vendor") if self.vendor_id else "the marketplace"
+
+    @property
     def days(self) -> str:
         """Its period in words."""
         first, last = self.period.first, self.period.last
