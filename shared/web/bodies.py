@@ -157,9 +157,20 @@ def read_query(request: web.Request, model: type[B]) -> B:
     if errors := _unstorable(values):
         raise InvalidInput("A parameter holds what cannot be kept; see errors.", errors=errors)
     try:
-        return model.model_validate(values)
+        query = model.model_validate(values)
     except ValidationError as exc:
         raise InvalidInput("The query does not fit; see errors.", errors=pointed(exc, values)) from exc
+    if errors := [FieldError(f"/{name}", "int_parsing", "digits alone") for name in _odd_numbers(query, values)]:
+        raise InvalidInput("The query does not fit; see errors.", errors=errors)
+    return query
+
+
+def _odd_numbers(query: BaseModel, values: Mapping[str, str]) -> Iterator[str]:
+    """Integers that pydantic reads out of `1_0`, `+5`, ` 5 ` and `5.0`."""
+    for name, text in values.items():
+        value = getattr(query, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and str(value) != text:
+            yield name
 
 
 def pointed(error: ValidationError, given: Any) -> list[FieldError]:
