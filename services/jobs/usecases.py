@@ -189,7 +189,10 @@ class JobsDesk:
                 line = await audit.record(conn, by, "jobs.clear_history", about=("jobs", ""), request_id=request_id)
             await audit.add_up(conn, line, "cleared", deleted)
 
-        return await self._pruner.clear_history(note, seconds=CLEAR_SECONDS)
+        cleared = await self._pruner.clear_history(note, seconds=CLEAR_SECONDS)
+        if line is None:  # there was nothing to clear, and it is on record that somebody wanted to
+            await in_ledger(self._pool, lambda conn: note(conn, 0))
+        return cleared
 
     async def enqueue(self, request: JobRequest, *, by: Identity, request_id: str | None) -> Enqueued:
         """Write a job by hand; the ledger process publishes it. The same key within 24 hours finds the first one.

@@ -13,7 +13,12 @@ from tests.e2e.marketplace import JSON, PATIENCE_SECONDS, Shop
 from tests.eventually import eventually
 
 OPERATORS: Final = frozenset({Role.ADMIN, Role.OPS})
-OUTSIDE: Final = {("POST", "/api/admin/reports"), ("POST", "/api/admin/letters/preview")}
+OUTSIDE: Final = {
+    ("POST", "/api/admin/reports"),
+    ("POST", "/api/admin/reports/{id}/cancel"),
+    ("POST", "/api/admin/letters/preview"),
+    ("POST", "/api/admin/jobs/states"),
+}
 """Change nothing for anybody: they ask for figures, and for what a letter would say."""
 HOPELESS: Final = {"type": "generate-report", "payload": {"report_type": "horoscope"}, "max_attempts": 1}
 SOON: Final = {"type": "check-low-stock", "payload": {}}
@@ -50,6 +55,7 @@ DEEDS: Final = (
     Deed("PUT", "/api/admin/inventory-defaults", "marketplace.threshold_set", {"threshold": 3}),
     Deed("POST", "/api/admin/cache/clear", "cache.cleared", {"mode": "expire"}),
     Deed("POST", "/api/admin/jobs", "jobs.clear_history", {"action": "clear-history"}),
+    Deed("POST", "/api/admin/jobs/bulk", "jobs.retry", {"action": "retry", "dry_run": False}),
     Deed("POST", "/api/admin/jobs/enqueue", "job.enqueue", SOON),
     Deed("POST", "/api/admin/jobs/retry", "jobs.retry", {"dry_run": False, "type": "generate-report"}),
     Deed("POST", "/api/admin/jobs/{id}/retry", "job.retry", None, "failed_job"),

@@ -479,3 +479,10 @@ async def test_what_stops_a_type_and_lets_it_go_on_is_told(api: Api) -> None:
     for query in ("type=x", "limit=0", "what=paused"):
         await api.call("GET", f"/api/admin/job-types/events?{query}", status=422)
     await api.call("GET", "/api/admin/job-types/events", by=VENDOR, status=403)
+
+
+async def test_clearing_an_empty_history_is_on_record_too(api: Api) -> None:
+    answer = await api.call("POST", "/api/admin/jobs", body={"action": "clear-history"})
+    assert answer == {"success": True, "cleared": 0, "more": False}
+    [line] = await api.pool.fetch("SELECT action, detail FROM jobs.audit")
+    assert (line["action"], line["detail"]) == ("jobs.clear_history", {"cleared": 0})
