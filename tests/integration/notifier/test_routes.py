@@ -252,7 +252,7 @@ async def test_only_admins_read_letters_of_others(api: Api) -> None:
         ("GET", "/api/notifications", None),
         ("GET", "/api/notifications/unread", None),
         ("GET", "/api/push-subscriptions", None),
-        ("DELETE", f"/api/push-subscriptions/{new_id()}", None),
+        ("DELETE", f"/api/push-subscriptions/{UUID(int=7)}", None),
         ("POST", "/api/notifications/read", {"all": True}),
         ("GET", "/api/notification-preferences", None),
         ("PUT", "/api/notification-preferences", {"items": []}),
