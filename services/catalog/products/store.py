@@ -163,8 +163,8 @@ WAITING_COUNTS: Final = """
             WHERE n.status = 'pending' AND p.status = 'approved') AS changes
 """
 NEWEST: Final = f"""
-    -- The catalogue below a position, newest first.
-    {_COLUMNS} WHERE {_SHOWN} {_FILTER} AND ($8::uuid IS NULL OR p.id < $8)
+    -- The catalogue below a position, newest first. Levels are bounded too: a merge would pass all those above.
+    {_COLUMNS} WHERE {_SHOWN} {_FILTER} AND ($8::uuid IS NULL OR p.id < $8 AND s.product_id < $8)
     ORDER BY p.id DESC LIMIT $1
 """
 CHEAPEST: Final = f"""
