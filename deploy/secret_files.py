@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.programs import BLUEPRINTS, SERVICES
-from deploy.local.rabbitmq import ALL, BrokerUser, definitions
+from deploy.local.rabbitmq import ALL, NOTHING, BrokerUser, definitions
 from shared.messaging import topology
 from shared.secret_files import kept_secret
 
@@ -19,6 +19,9 @@ VHOST: Final = "souk"
 ADMINISTRATOR: Final = "souk"
 TOPOLOGY: Final = "topology"
 """The broker account of the one-shot `souk topology apply`."""
+MONITOR: Final = "monitor"
+"""The broker account that sees how many messages queues hold, and nothing else."""
+MANAGEMENT_PORT: Final = 15672
 KEYS: Final = (*(f"{service}-key" for service in SERVICES), "sync-key", "vapid-key")
 SCHEMAS: Final = tuple(sorted({blueprint.schema for blueprint in BLUEPRINTS if blueprint.schema}))
 
@@ -35,11 +38,12 @@ def make_secrets(folder: Path, *, database_host: str = "postgres", broker_host: 
 
 
 def broker_users(passwords: Mapping[str, str]) -> list[BrokerUser]:
-    """The broker's accounts: an administrator for people, one for the topology, one per process with its rights."""
+    """The broker's accounts: for people, for the topology, for figures, and one per process with its rights."""
     all_of_it = topology.permissions("ledger")
     users = [
         BrokerUser(ADMINISTRATOR, passwords[ADMINISTRATOR], ALL, ALL, ALL, tags=("administrator",)),
         BrokerUser(TOPOLOGY, passwords[TOPOLOGY], all_of_it.configure, all_of_it.write, all_of_it.read),
+        BrokerUser(MONITOR, passwords[MONITOR], NOTHING, NOTHING, NOTHING, tags=("monitoring",)),
     ]
     for blueprint in BLUEPRINTS:
         may = topology.permissions(blueprint.name)
@@ -58,13 +62,17 @@ def _database(folder: Path, host: str) -> list[Path]:
 
 
 def _broker(folder: Path, host: str) -> list[Path]:
-    names = (ADMINISTRATOR, TOPOLOGY, *(blueprint.name for blueprint in BLUEPRINTS))
+    names = (ADMINISTRATOR, TOPOLOGY, MONITOR, *(blueprint.name for blueprint in BLUEPRINTS))
     passwords = {name: _kept(folder / f"broker-{name}") for name in names}
     users = broker_users(passwords)
     urls = [
         _derived(folder / f"broker-{name}.url", f"amqp://{name}:{password}@{host}:5672/{VHOST}")
         for name, password in passwords.items()
+        if name != MONITOR
     ]
+    urls.append(
+        _derived(folder / f"broker-{MONITOR}.url", f"http://{MONITOR}:{passwords[MONITOR]}@{host}:{MANAGEMENT_PORT}")
+    )
     loaded = _derived(folder / "definitions.json", json.dumps(definitions(users, (VHOST,)), indent=1))
     return [*(folder / f"broker-{name}" for name in names), *urls, loaded]
 

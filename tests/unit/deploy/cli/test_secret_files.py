@@ -36,8 +36,12 @@ def test_the_broker_gets_no_guest_and_each_process_its_rights_and_its_password(t
     loaded = json.loads((tmp_path / "definitions.json").read_text())
     users = {each["name"]: each for each in loaded["users"]}
     rights = {each["user"]: each for each in loaded["permissions"]}
-    assert users.keys() == {"souk", "topology", *(blueprint.name for blueprint in BLUEPRINTS)}
-    assert [name for name, each in users.items() if each["tags"]] == ["souk"]
+    assert users.keys() == {"souk", "topology", "monitor", *(blueprint.name for blueprint in BLUEPRINTS)}
+    assert {name: each["tags"] for name, each in users.items() if each["tags"]} == {
+        "souk": "administrator",
+        "monitor": "monitoring",
+    }
+    assert {rights["monitor"][right] for right in ("configure", "write", "read")} == {"^$"}
     for blueprint in BLUEPRINTS:
         may = topology.permissions(blueprint.name)
         given = rights[blueprint.name]
