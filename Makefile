@@ -4,7 +4,7 @@ SETUP := $(PYTHON) deploy/setup.py
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # A file's tests run in one worker, so that they can share what is dear; a test that hangs fails after two minutes.
-PARALLEL := -n 3 --dist loadfile --timeout 120
+PARALLEL := -n 4 --dist loadfile --timeout 120
 SEED ?= 1
 MINUTES ?= 20
 # The smaller sets take their versions from the largest, so that one environment can hold them all.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.programs import BLUEPRINTS, SERVICES
-from deploy.local.rabbitmq import ALL, NOTHING, BrokerUser, definitions
+from deploy.local.rabbitmq import ALL, MONITOR, NOTHING, BrokerUser, definitions
 from shared.messaging import topology
 from shared.secret_files import kept_secret
 
@@ -19,8 +19,6 @@ VHOST: Final = "souk"
 ADMINISTRATOR: Final = "souk"
 TOPOLOGY: Final = "topology"
 """The broker account of the one-shot `souk topology apply`."""
-MONITOR: Final = "monitor"
-"""The broker account that sees how many messages queues hold, and nothing else."""
 MANAGEMENT_PORT: Final = 15672
 KEYS: Final = (*(f"{service}-key" for service in SERVICES), "sync-key", "vapid-key")
 SCHEMAS: Final = tuple(sorted({blueprint.schema for blueprint in BLUEPRINTS if blueprint.schema}))

@@ -51,6 +51,8 @@ class BrokerUser:
 
 ALL = ".*"
 NOTHING = "^$"
+MONITOR = "monitor"
+"""The account that sees how many messages queues hold, and nothing else."""
 
 
 class Management:

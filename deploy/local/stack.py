@@ -26,7 +26,7 @@ from deploy.local.programs import (
     replicas_of,
     service_urls,
 )
-from deploy.local.rabbitmq import ALL, NOTHING, BrokerUser, RabbitServer
+from deploy.local.rabbitmq import ALL, MONITOR, NOTHING, BrokerUser, RabbitServer
 from deploy.local.run_file import Accounts, Management, RunFile, RunningProcess
 from deploy.local.settings import CLONE, StackSettings, machine
 from deploy.local.steps import Steps, step
@@ -38,7 +38,6 @@ from shared.secret_files import kept_secret
 log = structlog.get_logger(__name__)
 
 ADMINISTRATOR = "souk"
-MONITOR = "monitor"
 MAIL_SINK = "mailsink"
 WATCH_SECONDS = 0.5
 

@@ -8,7 +8,7 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused
 
-from deploy.local.rabbitmq import Management
+from deploy.local.rabbitmq import MONITOR, Management
 from tests.e2e.marketplace import RETRY_TIERS, Stack
 from tests.eventually import eventually
 
@@ -108,7 +108,10 @@ def test_the_bindings_carry_each_job_to_its_queue(management: Management) -> Non
 def test_there_is_no_guest_and_only_the_operator_is_an_administrator(management: Management) -> None:
     users = {user["name"]: user["tags"] for user in management.call("GET", "users")}
     assert "guest" not in users
-    assert [name for name, tags in users.items() if tags] == [management.user]
+    assert {name: tags for name, tags in users.items() if tags} == {
+        management.user: ["administrator"],
+        MONITOR: ["monitoring"],
+    }
 
 
 # -- least privilege ---------------------------------------------------------------------------------
