@@ -81,9 +81,14 @@ class Stage:
             await owner.close()
 
     async def forget(self) -> None:
-        """Empty the ledger."""
-        async with connection(self.jobs_pool) as conn:
-            await conn.execute("TRUNCATE jobs.jobs, jobs.history, jobs.counters, jobs.inbox, jobs.probes")
+        """Empty the ledger, and the outbox: of what it keeps, an empty inbox would have everything sent again."""
+        admin = await asyncpg.connect(self.admin_url, timeout=10)
+        try:
+            await admin.execute(
+                "TRUNCATE jobs.jobs, jobs.history, jobs.counters, jobs.inbox, jobs.probes, catalog.outbox"
+            )
+        finally:
+            await admin.close()
 
     @asynccontextmanager
     async def service(
