@@ -13,7 +13,6 @@ from services.catalog.answers import uuid_in_path
 from services.catalog.approval.models import REASON_TEXTS, ReasonCode
 from services.catalog.approval.schemas import RejectBody, SuspendBody
 from services.catalog.approval.usecases import Approval
-from services.catalog.monitoring.models import Asker
 from services.catalog.pages.comparing import all_pictures, differences, listed
 from services.catalog.pages.forms import Form, fitted, read_form, whole_number
 from services.catalog.pages.history import ENDINGS, Told, explained, told
@@ -28,10 +27,8 @@ from services.catalog.vendors.usecases import Vendors
 from shared.clock import utc_now
 from shared.contracts.base import Reason
 from shared.db.pool import Pool
-from shared.errors import Conflict, InvalidInput, Stale, Unavailable
+from shared.errors import Conflict, InvalidInput, NotFound, Stale, Unavailable
 from shared.ids import TOP
-from shared.web.identity import IDENTITY
-from shared.web.problems import REQUEST_ID
 
 A_PAGE: Final = 48
 LATEST: Final = 30
@@ -131,10 +128,9 @@ class AdminProducts:
         """What its vendor would read with the reasons ticked so far; shown in a frame of the page."""
         product = await self.products.one(uuid_in_path(request), vendor_id=None)
         values = await read_form(request)
-        asker = Asker(request[IDENTITY], request[REQUEST_ID])
         try:
-            return self._in_frame(letter=await self.letters.rejection(asker, product, reasons_in(values)))
-        except (InvalidInput, Unavailable) as exc:
+            return self._in_frame(letter=await self.letters.rejection(request, product, reasons_in(values)))
+        except (InvalidInput, NotFound, Unavailable) as exc:
             return self._in_frame(problem=exc.detail)
 
     def _in_frame(self, *, letter: Preview | None = None, problem: str = "") -> web.Response:
