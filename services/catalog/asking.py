@@ -1,6 +1,5 @@
 """Asking the services behind the gateway in the caller's name, for pages: by the addresses and answers of the API."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -59,20 +58,11 @@ async def ask(
 async def _answered(
     request: web.Request, upstream: Upstream, url: URL, method: str, body: Mapping[str, Any] | None, seconds: float
 ) -> tuple[int, bytes]:
-    headers = {
-        **upstream.signed(request[IDENTITY], method=method, path=url.path, request_id=request[REQUEST_ID]),
-        "Accept-Encoding": "identity",
-        "Content-Type": "application/json",
-    }
     sent = None if body is None else to_json(body)
     try:
-        async with (
-            asyncio.timeout(seconds),
-            upstream.client.request(
-                method, URL(upstream.url + str(url)), headers=headers, data=sent, allow_redirects=False
-            ) as response,
-        ):
-            return response.status, await response.read()
+        return await upstream.called(
+            method, url, request[IDENTITY], request_id=request[REQUEST_ID], seconds=seconds, body=sent
+        )
     except (aiohttp.ClientError, TimeoutError) as exc:
         log.warning("upstream_silent", service=upstream.service, error=repr(exc))
         raise UpstreamSilent(f"The service `{upstream.service}` does not answer now.", 1) from exc

@@ -97,6 +97,26 @@ class Upstream:
         )
         return {REQUEST_ID_HEADER: request_id, IDENTITY_HEADER: token, **tracing.request_headers()}
 
+    async def called(
+        self, method: str, url: URL, identity: Identity, *, request_id: str, seconds: float, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body of a call of our own, in somebody's name. `url` is relative.
+
+        Raises `TimeoutError` when the whole answer is not there after `seconds`, and `aiohttp.ClientError`: what was
+        asked may have happened then.
+        """
+        headers = {
+            **self.signed(identity, method=method, path=url.path, request_id=request_id),
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
+        place = URL(self.url + str(url))
+        async with (
+            asyncio.timeout(seconds),
+            self.client.request(method, place, headers=headers, data=body, allow_redirects=False) as response,
+        ):
+            return response.status, await response.read()
+
 
 class UpstreamSilent(Unavailable):
     """The service that owns this did not answer in time, or not at all. What was asked may have happened."""

@@ -1,6 +1,5 @@
 """Asking the services behind the gateway, in the caller's name."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -94,23 +93,16 @@ class Neighbours:
 
 async def heard(upstream: Upstream, url: URL, answer: type[A], asker: Asker) -> A:
     """Ask a service in somebody's name. Raises `Unavailable`, saying how it failed, after a second at most."""
-    headers = {
-        **upstream.signed(asker.identity, method="GET", path=url.path, request_id=asker.request_id),
-        "Accept-Encoding": "identity",
-    }
-    place = URL(upstream.url + str(url))
     try:
-        async with (
-            asyncio.timeout(ANSWER_SECONDS),
-            upstream.client.get(place, headers=headers, allow_redirects=False) as response,
-        ):
-            body = await response.read()
+        status, body = await upstream.called(
+            "GET", url, asker.identity, request_id=asker.request_id, seconds=ANSWER_SECONDS
+        )
     except TimeoutError as exc:
         raise Unavailable(f"the {upstream.service} service took over {ANSWER_SECONDS:g} s") from exc
     except aiohttp.ClientError as exc:
         raise Unavailable(f"the {upstream.service} service does not answer") from exc
-    if response.status != 200:
-        raise Unavailable(f"the {upstream.service} service answered {response.status}")
+    if status != 200:
+        raise Unavailable(f"the {upstream.service} service answered {status}")
     try:
         return answer.model_validate_json(body)
     except ValidationError as exc:
