@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from uuid_utils import uuid7 as drawn_uuid7
 from uuid_utils.compat import uuid7
 
 _VERSION_7 = 0x7 << 76
@@ -19,6 +20,11 @@ TOP: Final = UUID(int=(1 << 128) - 1)
 def new_id() -> UUID:
     """A fresh UUIDv7: unique, and ordered by time of making."""
     return uuid7()
+
+
+def new_id_text() -> str:
+    """The same as text, at a tenth of the cost."""
+    return str(drawn_uuid7())
 
 
 def derived_id(at: datetime, *parts: object) -> UUID:

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from shared.web.server import Shortcut
+from shared.web.server import ShortWay
 
 REMEMBERED_SECONDS: Final = 600
 """How long a browser need not ask again."""
@@ -58,11 +58,11 @@ def telling_origins(origins: Collection[str]) -> Callable[[web.Request, web.Stre
     return tell
 
 
-def with_origins(shortcut: Shortcut, origins: Collection[str]) -> Shortcut:
+def with_origins(short_way: ShortWay, origins: Collection[str]) -> ShortWay:
     """The same for answers that are given before there is an application to tell."""
 
-    def told(request: web.BaseRequest) -> web.Response | None:
-        response = shortcut(request)
+    async def told(request: web.BaseRequest) -> web.StreamResponse | None:
+        response = await short_way(request)
         if response is not None:
             _tell(request, response, origins)
         return response

@@ -56,6 +56,7 @@ from services.catalog.pages.middleware import page_middleware
 from services.catalog.pages.wiring import Parts, Watched, open_view, page_routes
 from services.catalog.products.routes import ProductRoutes
 from services.catalog.products.usecases import Products
+from services.catalog.public_reads import short_way
 from services.catalog.realtime.feeds import LiveFeeds, NoStream
 from services.catalog.realtime.routes import FeedRoutes
 from services.catalog.realtime.running import beating
@@ -84,7 +85,7 @@ from shared.web.cursors import Cursors
 from shared.web.ops import operations_port
 from shared.web.paging import CURSORS
 from shared.web.requests import SECONDS
-from shared.web.server import SHORTCUT, new_app, serving
+from shared.web.server import SHORT_WAY, new_app, serving
 
 HOUSEKEEPING_SECONDS = 600
 POOL_SIZE = 16
@@ -187,32 +188,37 @@ async def open_app(
         clients = Clients(settings.trusted_proxies)
         limits = _limits(settings, pool, clients)
 
+        pressure = pressure or NoPressure()
+        products = ProductRoutes(products=Products(pool=pool, outbox=outbox), caches=caches)
+        vendors = VendorRoutes(vendors=Vendors(pool=pool, passwords=passwords, outbox=outbox), caches=caches)
+        reads = (products.public, vendors.public)
+
         app = new_app(
             middlewares=[
                 page_middleware(view),
-                shedding_middleware(pressure or NoPressure(), in_need=cached_reads(caches, ReadThrough.last)),
+                shedding_middleware(pressure, in_need=cached_reads(reads, caches.lists, ReadThrough.last)),
                 limits_middleware(limits),
                 access_middleware(callers, catalog_key=catalog_key),
                 dropping_middleware(caches),
             ]
         )
         app.on_response_prepare.append(tell_limits)
-        app[SHORTCUT] = limited(cached_reads(caches), limits)
+        from_memory = limited(cached_reads(reads, caches.lists), limits)
+        app[SHORT_WAY] = short_way(from_memory, reads, limits=limits, pressure=pressure)
         if settings.cors_origins:
             app.on_response_prepare.append(telling_origins(settings.cors_origins))
-            app[SHORTCUT] = with_origins(app[SHORTCUT], settings.cors_origins)
+            app[SHORT_WAY] = with_origins(app[SHORT_WAY], settings.cors_origins)
         app[CLIENTS] = clients
         app[CURSORS] = Cursors(catalog_key.encode())
         app.add_routes(_account_features(pool, outbox, passwords, callers, cookies))
-        vendors = Vendors(pool=pool, passwords=passwords, outbox=outbox)
-        app.add_routes(VendorRoutes(vendors=vendors, caches=caches).routes())
+        app.add_routes(vendors.routes())
         app.add_routes(MemberRoutes(members=members).routes())
         clearing = CacheClearing(pool=pool, outbox=outbox, zone=ZoneInfo(settings.time_zone), clock=utc_now)
         app.add_routes(CacheRoutes(pool=pool, replica=replica, clearing=clearing).routes())
         app.add_routes(category_routes(pool))
         audit_log = AuditLog(pool, [upstreams["jobs"], upstreams["scheduler"]])
         app.add_routes(audit_routes.routes(audit_log))
-        app.add_routes(_product_features(pool, outbox, blobs, caches))
+        app.add_routes(_product_features(pool, outbox, blobs, caches, products))
         app.add_routes(_sync_routes(pool, outbox, vault))
         monitoring = Monitoring(
             pool=pool,
@@ -285,12 +291,14 @@ def _account_features(
     ]
 
 
-def _product_features(pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches) -> list[web.RouteDef]:
+def _product_features(
+    pool: Pool, outbox: Outbox, blobs: Blobs, caches: Caches, routes: ProductRoutes
+) -> list[web.RouteDef]:
     """Products, approval, images, inventory, orders: one line each."""
-    products = Products(pool=pool, outbox=outbox)
+    products = routes.products
     images = Images(pool=pool, outbox=outbox, inbox=Inbox("catalog"))
     return [
-        *ProductRoutes(products=products, caches=caches).routes(),
+        *routes.routes(),
         *ApprovalRoutes(approval=Approval(pool=pool, outbox=outbox), products=products).routes(),
         *ImageRoutes(images=images, products=products, blobs=blobs).routes(),
         *InventoryRoutes(inventory=Inventory(pool=pool, outbox=outbox), caches=caches).routes(),

@@ -130,29 +130,29 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn whatever is raised below into a problem document."""
     try:
-        response = await handler(request)
-    except AppError as exc:
-        if status_of(exc) == HTTPStatus.SERVICE_UNAVAILABLE:
-            log.warning("dependency_unavailable", error=exc.detail)
-        return problem_for(exc, request_id=request.get(REQUEST_ID), instance=request.path)
+        return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:  # a redirect is an answer
             raise
         return problem_for_http(exc, request)
-    except ConnectionResetError:
+    except Exception as exc:  # noqa: BLE001 - the last that sees it
+        return problem_of(exc, request)
+
+
+def problem_of(error: Exception, request: web.BaseRequest) -> web.Response:
+    """What to answer to an error, which is logged if it is a bug or a dependency that is away."""
+    request_id, instance = request.get(REQUEST_ID), request.path
+    if isinstance(error, AppError):
+        if status_of(error) == HTTPStatus.SERVICE_UNAVAILABLE:
+            log.warning("dependency_unavailable", error=error.detail)
+        return problem_for(error, request_id=request_id, instance=instance)
+    if isinstance(error, ConnectionResetError):
         # The client is gone in the middle of its own request: nobody hears the answer, and it is no bug of ours.
         log.info("client_gone")
-        return problem(400, "The request broke off.", code="broken_off", request_id=request.get(REQUEST_ID))
-    except Exception:
-        log.exception("request_bug")
-        return problem(
-            500,
-            "An unexpected error. It is logged under the request id.",
-            code="internal",
-            request_id=request.get(REQUEST_ID),
-            instance=request.path,
-        )
-    return response
+        return problem(400, "The request broke off.", code="broken_off", request_id=request_id)
+    log.error("request_bug", exc_info=error)
+    detail = "An unexpected error. It is logged under the request id."
+    return problem(500, detail, code="internal", request_id=request_id, instance=instance)
 
 
 def problem_for_http(exc: web.HTTPException, request: web.BaseRequest) -> web.Response:

@@ -1,16 +1,18 @@
 """What every request gets: an id, a place in a trace, one log line, a place in the metrics."""
 
+import logging
 import re
 import time
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 from prometheus_client import Histogram
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from shared import tracing
-from shared.ids import new_id
+from shared.ids import new_id_text
 from shared.log import get_logger
 from shared.web.problems import REQUEST_ID, Handler
 
@@ -29,6 +31,9 @@ SECONDS = Histogram(
 )
 
 
+R = TypeVar("R", bound=web.BaseRequest)
+
+
 def acceptable_id(offered: str) -> bool:
     """Whether a caller's own id of its request is taken over."""
     return _ACCEPTABLE_ID.fullmatch(offered) is not None
@@ -36,15 +41,21 @@ def acceptable_id(offered: str) -> bool:
 
 @web.middleware
 async def request_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Outermost: name the request, time it, say what became of it.
+    """Outermost: account for every request that is routed."""
+    resource = request.match_info.route.resource
+    return await accounted(request, "unknown" if resource is None else resource.canonical, handler)
+
+
+async def accounted(
+    request: R, route: str, handler: Callable[[R], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Name the request, time it, say what became of it.
 
     A caller's `traceparent` is gone on with; without one the request is the first of its trace.
     """
-    offered = request.headers.get(REQUEST_ID_HEADER, "")
-    request_id = offered if acceptable_id(offered) else str(new_id())
+    offered = request.headers.get(REQUEST_ID_HEADER)
+    request_id = offered if offered is not None and acceptable_id(offered) else new_id_text()
     request[REQUEST_ID] = request_id
-    resource = request.match_info.route.resource
-    route = "unknown" if resource is None else resource.canonical
     started, parent = time.perf_counter(), request.headers.get(tracing.HEADER)
     redirect: web.HTTPException | None = None
     bound = bind_contextvars(request_id=request_id)  # not `bound_contextvars`, which copies the whole context
@@ -74,12 +85,14 @@ def _seconds_of(method: str, route: str, status: int) -> Histogram:
     return SECONDS.labels(method, route, status)
 
 
-def _tell(request: web.Request, route: str, status: int, seconds: float) -> None:
+def _tell(request: web.BaseRequest, route: str, status: int, seconds: float) -> None:
+    if not log.is_enabled_for(logging.INFO):
+        return
     ms = round(seconds * 1000, 1)
     log.info("request", method=request.method, path=request.path, route=route, status=status, ms=ms)
 
 
-def _note(span: tracing.Span, request: web.Request, route: str, status: int) -> None:
+def _note(span: tracing.Span, request: web.BaseRequest, route: str, status: int) -> None:
     """The names are OpenTelemetry's: https://opentelemetry.io/docs/specs/semconv/http/http-spans/."""
     span.note("http.request.method", request.method)
     span.note("http.route", route)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
@@ -32,10 +33,11 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(
 """`uri-host [":" port]` of RFC 3986; it may be empty."""
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Shortcut = Callable[[web.BaseRequest], web.Response | None]
-SHORTCUT: Final = web.AppKey[Shortcut]("shortcut")
-"""Answers what it can before routing and middlewares, or says None. It names, counts and times such a request itself,
-and its answers carry all the headers that others get on the way; it must not raise."""
+ShortWay = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
+SHORT_WAY: Final = web.AppKey[ShortWay]("short_way")
+"""Answers what it can outside of routing and middlewares, or says None. It names, counts and times such a request
+itself, and its answers carry all the headers that others get on the way, `ALWAYS_TOLD` too; it must not raise."""
+ALWAYS_TOLD: Final = MappingProxyType({"Server": SERVER_NAME, "X-Content-Type-Options": "nosniff"})
 
 
 def new_app(*, middlewares: Sequence[Middleware] = ()) -> web.Application:
@@ -165,7 +167,7 @@ def _is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def _guarded(handle: Handle, shortcut: Shortcut | None) -> Handle:
+def _guarded(handle: Handle, short_way: ShortWay | None) -> Handle:
     """Refuse a `Host` that is none (RFC 9112, section 3.2), for links are made of it; then try the short way."""
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -173,7 +175,7 @@ def _guarded(handle: Handle, shortcut: Shortcut | None) -> Handle:
         if host is not None and not _is_host(host):
             told = {"Server": SERVER_NAME}
             return problem(400, "The Host header names no host.", code="bad_host", request_id=None, headers=told)
-        response = None if shortcut is None else shortcut(request)
+        response = None if short_way is None else await short_way(request)
         return await handle(request) if response is None else response
 
     return handler
@@ -187,7 +189,7 @@ class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         return _ProblemServer(
-            _guarded(server.request_handler, self.app.get(SHORTCUT)),
+            _guarded(server.request_handler, self.app.get(SHORT_WAY)),
             receiving=self._receiving,
             request_factory=server.request_factory,
             loop=asyncio.get_running_loop(),

@@ -1,25 +1,27 @@
 """A cached answer as a response: its bytes as they are, or 304."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Final
 
 from aiohttp import web
 
 from services.catalog.answers import is_known
-from services.catalog.cache.caches import Caches
-from services.catalog.cache.models import Answer
+from services.catalog.cache.models import Answer, Loaded
 from services.catalog.cache.readthrough import ReadThrough
+from shared.errors import NotFound
 from shared.ids import new_id
 from shared.tracing import HEADER as TRACE_HEADER
 from shared.tracing import is_sampled
 from shared.web.compression import VARY, WORTH_BYTES, coding_for, weakened
 from shared.web.requests import REQUEST_ID_HEADER, SECONDS, acceptable_id
-from shared.web.server import SERVER_NAME, Shortcut
+from shared.web.server import ALWAYS_TOLD
 
 Find = Callable[[ReadThrough, str], Answer | None]
-SAME_FOR_ALL: Final = {"Server": SERVER_NAME, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+SAME_FOR_ALL: Final = {**ALWAYS_TOLD, "Cache-Control": "no-cache"}
 
 
 def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
@@ -40,17 +42,38 @@ def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
     return web.Response(body=answer.packed(coding), headers=headers)
 
 
-def cached_reads(caches: Caches, find: Find = ReadThrough.known) -> Shortcut:
+@dataclass(frozen=True, slots=True)
+class PublicRead:
+    """What everybody may read by its id or slug, at `<folder>/{id}`."""
+
+    folder: str
+    cache: ReadThrough
+    load: Callable[[str], Awaitable[Loaded]]
+    absent: Callable[[], NotFound]
+
+    @property
+    def route(self) -> str:
+        """Its template."""
+        return f"{self.folder}/{{id}}"
+
+    async def answer(self, request: web.BaseRequest, key: str) -> web.Response:
+        """From the cache or by `load`. Raises what that raises, and `NotFound`."""
+        found = await self.cache.read(key, partial(self.load, key))
+        if found is None:
+            raise self.absent()
+        return respond(request, found)
+
+
+def cached_reads(
+    reads: Iterable[PublicRead], lists: ReadThrough, find: Find = ReadThrough.known
+) -> Callable[[web.BaseRequest], web.Response | None]:
     """Answer public reads that `find` finds in the caches, before anything else is done: no routing, no log line.
 
     They count in the metrics of their routes, and as hits. Their request ids are short: nothing is logged under them.
     A read that its caller records (`traceparent` with the sampled flag) goes the long way, with a line and a trace.
     """
-    by_folder: Mapping[str, tuple[ReadThrough, str]] = {
-        "/api/products": (caches.product, "/api/products/{id}"),
-        "/api/vendors": (caches.vendor, "/api/vendors/{id}"),
-    }
-    lists, list_route = caches.lists, "/api/products"
+    by_folder = {read.folder: (read.cache, read.route) for read in reads}
+    list_route = "/api/products"
     seconds = {
         (route, status): SECONDS.labels("GET", route, status)
         for route in (list_route, *(route for _, route in by_folder.values()))

@@ -1,6 +1,6 @@
 """Where limits meet requests: 429 before any work is done, and on every answer what is left."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -18,9 +18,12 @@ from shared.errors import TooMany, Unauthorised
 from shared.web.identity import IDENTITY
 from shared.web.problems import Handler, problem_for
 from shared.web.requests import REQUEST_ID_HEADER
-from shared.web.server import SERVER_NAME, Shortcut
+from shared.web.server import ALWAYS_TOLD
 
 REFUSED: Final = Counter("souk_rate_limited_total", "Requests over the share of who sent them, by class.", ["cost"])
+FromMemory = Callable[[web.BaseRequest], web.Response | None]
+"""Answers what memory holds, and says None to all else."""
+
 GRANT: Final = web.RequestKey("grant", Grant)
 POLICY_HEADER: Final = "RateLimit-Policy"
 HEADER: Final = "RateLimit"
@@ -57,6 +60,10 @@ class Limits:
             return await self._quotas.take(self.policies[cost], subject)
         return self._meters[cost].take(subject)
 
+    def take_read(self, request: web.BaseRequest) -> Grant:
+        """The same for a read, which this gateway counts by itself."""
+        return self._meters[Cost.READ].take(self.subjects.of(request))
+
     def take_cached(self, request: web.BaseRequest) -> Grant:
         """Charge the address of a request that memory answers: nobody asks who is behind it."""
         return self._meters[Cost.CACHED].take(self._clients.address_of(request))
@@ -88,16 +95,21 @@ async def tell_limits(request: web.Request, response: web.StreamResponse) -> Non
     """For `on_response_prepare`: also errors and streams say what is left."""
     grant = request.get(GRANT)
     if grant is not None:
-        response.headers[POLICY_HEADER] = grant.policy.header
-        response.headers[HEADER] = grant.header
+        tell_grant(response, grant)
 
 
-def limited(shortcut: Shortcut, limits: Limits) -> Shortcut:
-    """The shortcut, with its answers charged and those over the share refused."""
+def tell_grant(response: web.StreamResponse, grant: Grant) -> None:
+    """Say what is left."""
+    response.headers[POLICY_HEADER] = grant.policy.header
+    response.headers[HEADER] = grant.header
+
+
+def limited(from_memory: FromMemory, limits: Limits) -> FromMemory:
+    """The same, with its answers charged and those over the share refused."""
     policy = limits.policies[Cost.CACHED].header
 
     def charged(request: web.BaseRequest) -> web.Response | None:
-        response = shortcut(request)
+        response = from_memory(request)
         if response is None:
             return None
         grant = limits.take_cached(request)
@@ -112,5 +124,5 @@ def limited(shortcut: Shortcut, limits: Limits) -> Shortcut:
 
 def _refusal(request: web.BaseRequest, grant: Grant, request_id: str) -> web.Response:
     refusal = problem_for(ShareUsedUp(grant), request_id=request_id, instance=request.path)
-    refusal.headers.update({REQUEST_ID_HEADER: request_id, "Server": SERVER_NAME, "X-Content-Type-Options": "nosniff"})
+    refusal.headers.update({REQUEST_ID_HEADER: request_id, **ALWAYS_TOLD})
     return refusal

@@ -24,7 +24,7 @@ from services.catalog.cache.models import (
     stocks_row,
     vendor_row,
 )
-from services.catalog.cache.responses import respond
+from services.catalog.cache.responses import PublicRead, respond
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.models import SLUG_PATTERN
 from services.catalog.products.errors import ProductNotFound
@@ -164,11 +164,12 @@ class ProductRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /api/products/{id}`, by id or slug."""
-        key, cache = request.match_info["id"], self.caches.product
-        found = cache.known(key) or await cache.read(key, partial(self._load_shown, key))
-        if found is None:
-            raise ProductNotFound.any()
-        return respond(request, found)
+        return await self.public.answer(request, request.match_info["id"])
+
+    @property
+    def public(self) -> PublicRead:
+        """How everybody reads one."""
+        return PublicRead("/api/products", self.caches.product, self._load_shown, ProductNotFound.any)
 
     async def _load_shown(self, key: str) -> Loaded:
         id_or_slug = _id_or_slug(key)

@@ -1,5 +1,7 @@
 """What vendors raise on purpose."""
 
+from typing import Self
+
 from shared.errors import Conflict, NotFound
 
 
@@ -7,6 +9,11 @@ class UnknownVendor(NotFound):
     """There is no such vendor, or (to the public) it is suspended."""
 
     code = "unknown_vendor"
+
+    @classmethod
+    def any(cls) -> Self:
+        """The same words whatever the reason."""
+        return cls("There is no such vendor.")
 
 
 class UnknownMember(NotFound):

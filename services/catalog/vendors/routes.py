@@ -1,7 +1,6 @@
 """HTTP edge of vendors."""
 
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from aiohttp import web
@@ -10,7 +9,7 @@ from services.catalog.access import actor_of
 from services.catalog.answers import answer, answer_page, answer_unless_known, uuid_in_path
 from services.catalog.cache.caches import Caches
 from services.catalog.cache.models import ABSENT, Answer, Loaded, vendor_row
-from services.catalog.cache.responses import respond
+from services.catalog.cache.responses import PublicRead
 from services.catalog.idempotency import REPLAYED, once_key
 from services.catalog.vendors.errors import UnknownVendor
 from services.catalog.vendors.models import Changes, NewVendor, Vendor
@@ -51,11 +50,12 @@ class VendorRoutes:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        key, cache = request.match_info["id"], self.caches.vendor
-        found = cache.known(key) or await cache.read(key, partial(self._load_shown, key))
-        if found is None:
-            raise UnknownVendor("There is no such vendor.")
-        return respond(request, found)
+        return await self.public.answer(request, request.match_info["id"])
+
+    @property
+    def public(self) -> PublicRead:
+        """How everybody reads one."""
+        return PublicRead("/api/vendors", self.caches.vendor, self._load_shown, UnknownVendor.any)
 
     async def _load_shown(self, key: str) -> Loaded:
         try:

@@ -90,7 +90,7 @@ class Vendors:
         """A vendor as everybody sees it: not at all while suspended. Raises `UnknownVendor`."""
         vendor_id = parsed_id(id_or_slug)
         if vendor_id is None and re.fullmatch(SLUG_PATTERN, id_or_slug) is None:
-            raise UnknownVendor("There is no such vendor.")
+            raise UnknownVendor.any()
         async with connection(self.pool) as conn:
             if vendor_id is None:
                 vendor = _known(await store.find_by_slug(conn, id_or_slug))
@@ -117,7 +117,7 @@ class Vendors:
 
 def _known(vendor: Vendor | None) -> Vendor:
     if vendor is None:
-        raise UnknownVendor("There is no such vendor.")
+        raise UnknownVendor.any()
     return vendor
 
 
