@@ -55,6 +55,7 @@ from services.catalog.orders.usecases import Orders
 from services.catalog.pages.middleware import page_middleware
 from services.catalog.pages.wiring import Parts, Watched, open_view, page_routes
 from services.catalog.products.routes import ProductRoutes
+from services.catalog.products.shown import ShownProducts
 from services.catalog.products.usecases import Products
 from services.catalog.public_reads import short_way
 from services.catalog.realtime.feeds import LiveFeeds, NoStream
@@ -176,6 +177,7 @@ async def open_app(
             outbox=outbox,
             blobs=blobs,
             caches=caches,
+            shown=ShownProducts(pool),
             passwords=passwords,
             callers=callers,
             cookies=cookies,
@@ -189,7 +191,7 @@ async def open_app(
         limits = _limits(settings, pool, clients)
 
         pressure = pressure or NoPressure()
-        products = ProductRoutes(products=Products(pool=pool, outbox=outbox), caches=caches)
+        products = ProductRoutes(products=Products(pool=pool, outbox=outbox), shown=parts.shown, caches=caches)
         vendors = VendorRoutes(vendors=Vendors(pool=pool, passwords=passwords, outbox=outbox), caches=caches)
         reads = (products.public, vendors.public)
 

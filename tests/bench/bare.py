@@ -20,12 +20,13 @@ from aiohttp.typedefs import Handler
 
 from services.catalog import audit
 from services.catalog.inventory.store import OPEN
-from services.catalog.products.store import SHOWN_BY_ID
+from services.catalog.products.store import SHOWN_BY_IDS
 from shared.db.outbox import Outbox
 from shared.db.pool import open_pool
 from shared.ids import new_id
 
 POOL_SIZE = 16
+SHOWN_BY_ID = SHOWN_BY_IDS.replace("= ANY($1::uuid[])", "= $1")
 INSERT = """
     INSERT INTO catalog.products
         (id, vendor_id, sku, slug, title, description, price_minor, currency, category, attributes, status, submissions)

@@ -24,6 +24,7 @@ from services.catalog.pages.view import View
 from services.catalog.pages.wording import money
 from services.catalog.products.errors import ProductNotFound
 from services.catalog.products.models import Product
+from services.catalog.products.shown import ShownProducts
 from services.catalog.products.store import Filter
 from services.catalog.products.usecases import Products
 from services.catalog.vendors.errors import UnknownVendor
@@ -46,6 +47,7 @@ class StorefrontPages:
 
     view: View
     products: Products
+    shown: ShownProducts
     vendors: Vendors
     caches: Caches
     pool: Pool
@@ -75,7 +77,7 @@ class StorefrontPages:
         """`/products/{slug}`; by id it leads to the address with the slug. Raises `ProductNotFound`."""
         key = request.match_info["slug"]
         if (product_id := parsed_id(key)) is not None:
-            raise web.HTTPMovedPermanently(f"/products/{(await self.products.shown(product_id)).slug}")
+            raise web.HTTPMovedPermanently(f"/products/{(await self.shown.one(product_id)).slug}")
         return await self._kept(request, f"/products/{key}", partial(self._load_product, request, key))
 
     async def vendor(self, request: web.Request) -> web.Response:
@@ -143,7 +145,7 @@ class StorefrontPages:
 
     async def _load_product(self, request: web.Request, slug: str) -> Loaded:
         try:
-            shown = await self.products.shown(slug)
+            shown = await self.shown.one(slug)
         except ProductNotFound:
             return Loaded(None, {slug_row(slug): None, ABSENT: None})
         beside = await self.products.newest(Filter(vendor=shown.vendor.slug), below=None, limit=BESIDE)

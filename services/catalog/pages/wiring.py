@@ -47,6 +47,7 @@ from services.catalog.pages.vendor_products import VendorProducts
 from services.catalog.pages.vendor_stock import VendorStock
 from services.catalog.pages.vendor_sync import VendorSync
 from services.catalog.pages.view import View
+from services.catalog.products.shown import ShownProducts
 from services.catalog.products.usecases import Products
 from services.catalog.proxy import Upstream
 from services.catalog.settings import GatewaySettings
@@ -68,6 +69,7 @@ class Parts:
     outbox: Outbox
     blobs: Blobs
     caches: Caches
+    shown: ShownProducts
     passwords: Passwords
     callers: Callers
     cookies: Cookies
@@ -110,7 +112,13 @@ def page_routes(settings: GatewaySettings, view: View, parts: Parts, watched: Wa
         *view.assets.routes(),
         *SignInPages(view=view, sessions=sessions, cookies=parts.cookies, callers=parts.callers).routes(),
         *StorefrontPages(
-            view=view, products=products, vendors=vendors, caches=parts.caches, pool=pool, shelf_names=shelf_names
+            view=view,
+            products=products,
+            shown=parts.shown,
+            vendors=vendors,
+            caches=parts.caches,
+            pool=pool,
+            shelf_names=shelf_names,
         ).routes(),
         *InboxPages(view=view, notifier=parts.upstreams["notifier"]).routes(),
         *AccountPages(

@@ -38,6 +38,7 @@ from services.catalog.products.schemas import (
     product_for_vendor,
     timeline_entry,
 )
+from services.catalog.products.shown import ShownProducts
 from services.catalog.products.usecases import Products
 from services.catalog.versions import expected_version
 from shared.encoding import to_json
@@ -52,6 +53,7 @@ class ProductRoutes:
     """A vendor's own products, and the catalogue that everybody reads."""
 
     products: Products
+    shown: ShownProducts
     caches: Caches
 
     def routes(self) -> list[web.RouteDef]:
@@ -174,7 +176,7 @@ class ProductRoutes:
     async def _load_shown(self, key: str) -> Loaded:
         id_or_slug = _id_or_slug(key)
         try:
-            product = await self.products.shown(id_or_slug)
+            product = await self.shown.one(id_or_slug)
         except ProductNotFound:
             row = product_row(id_or_slug) if isinstance(id_or_slug, UUID) else slug_row(id_or_slug)
             return Loaded(None, {row: None, ABSENT: None})

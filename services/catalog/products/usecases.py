@@ -206,14 +206,6 @@ class Products:
         async with connection(self.pool) as conn:
             return await _found(conn, product_id, vendor_id)
 
-    async def shown(self, key: UUID | str) -> Product:
-        """A product of the catalogue, by id or slug. Raises `ProductNotFound`."""
-        async with connection(self.pool) as conn:
-            product = await store.shown(conn, key)
-        if product is None:
-            raise ProductNotFound.any()
-        return product
-
     async def newest(self, wanted: store.Filter, *, below: UUID | None, limit: int) -> list[Product]:
         """The catalogue, newest first."""
         async with connection(self.pool) as conn:
