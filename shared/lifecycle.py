@@ -74,8 +74,20 @@ async def background(work: Awaitable[None], *, name: str) -> AsyncIterator[None]
 async def every(seconds: float, run_once: Callable[[], Awaitable[object]]) -> None:
     """Call `run_once` for ever, `seconds` apart. A failure is logged, then tried again."""
     while True:
-        try:
-            await run_once()
-        except Exception as exc:  # noqa: BLE001 - a moving part outlives whatever one run met
-            log.warning("run_failed", part=getattr(run_once, "__qualname__", repr(run_once)), error=repr(exc))
+        await _outlived(run_once)
         await asyncio.sleep(seconds)
+
+
+async def whenever(wake: asyncio.Event, run_once: Callable[[], Awaitable[object]]) -> None:
+    """Call `run_once` for ever, once each time it is woken, also while it ran. A failure is logged."""
+    while True:
+        await wake.wait()
+        wake.clear()
+        await _outlived(run_once)
+
+
+async def _outlived(run_once: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await run_once()
+    except Exception as exc:  # noqa: BLE001 - a moving part outlives whatever one run met
+        log.warning("run_failed", part=getattr(run_once, "__qualname__", repr(run_once)), error=repr(exc))

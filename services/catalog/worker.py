@@ -33,7 +33,7 @@ from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 
 POOL_SIZE = 8
-LOW_STOCK_SECONDS = 2.0
+LOW_STOCK_SECONDS = 3.0
 """How often the worker looks for products that fell low and whose vendor was not told."""
 SYNC_SECONDS = 5.0
 """How often the worker looks for stock sources that are due."""

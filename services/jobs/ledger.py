@@ -9,6 +9,7 @@ from services.jobs.control.sender import ControlSender
 from services.jobs.control.store import ControlStore
 from services.jobs.dead_letters.collector import collecting
 from services.jobs.dispatch import Dispatcher
+from services.jobs.lookout import Lookout, Part
 from services.jobs.measures.store import measures
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger, make_pruner, make_recorder
@@ -34,10 +35,9 @@ from shared.messaging.working import working
 from shared.web.checks import all_consuming, database_answers
 from shared.web.ops import operations_port
 
-PUBLISH_SECONDS = 1.0
 TELL_SECONDS = 1.0
-RELEASE_SECONDS = 5.0
 PARTITION_SECONDS = 3600.0
+FORGET_SECONDS = 300.0
 RECORD_PACE_SECONDS = 0.025
 """No reader of the ledger sees so short a delay, and at 5,000 reports a second a transaction holds a hundred."""
 
@@ -76,13 +76,17 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(
             announcing(pool, broker, relay, schema="jobs", topology=whole, seconds=settings.announce_seconds)
         )
-        await stack.enter_async_context(background(every(PUBLISH_SECONDS, publisher.run_once), name="publish"))
-        await stack.enter_async_context(background(every(RELEASE_SECONDS, overlap.run_once), name="overlap"))
+        sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
+        lookout = Lookout(
+            pool=pool,
+            due=Part(publisher.run_once, is_wanted=lambda: publisher.is_in_doubt),
+            held=Part(overlap.run_once),
+            untold=Part(sender.run_once, is_wanted=lambda: sender.is_due),
+        )
+        await stack.enter_async_context(lookout.looking())
         teller = ChangeTeller(pool, ledger, Outbox("jobs"))
         await stack.enter_async_context(background(every(TELL_SECONDS, teller.run_once), name="changes"))
         await stack.enter_async_context(measuring(pool, measures, schema="jobs"))
-        sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
-        await stack.enter_async_context(background(every(PUBLISH_SECONDS, sender.run_once), name="control"))
         rescuer = Rescuer(
             pool,
             RescueStore(ledger),
@@ -92,6 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
             silence_seconds=settings.silence_seconds,
         )
         await stack.enter_async_context(background(every(settings.probe_seconds / 2, rescuer.run_once), name="rescue"))
+        await stack.enter_async_context(background(every(FORGET_SECONDS, rescuer.forget), name="forget workers"))
         grace = settings.grace_seconds
         recording = await stack.enter_async_context(
             reading(

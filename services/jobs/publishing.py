@@ -35,6 +35,11 @@ class JobPublisher:
         self._ledger = ledger
         self._in_doubt: set[UUID] = set()
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether jobs may be claimed by this process that it does not publish: no look at the rows shows them."""
+        return bool(self._in_doubt)
+
     async def run_once(self) -> int:
         """Publish what is due and unpublished: released retries, jobs whose time has come, what a crash left."""
         await self._release()

@@ -30,7 +30,7 @@ from shared.contracts.reports import (
     WorkerSeen,
 )
 from shared.db.outbox import Inbox, Outbox
-from shared.db.pool import Connection, Pool
+from shared.db.pool import Connection, Pool, connection
 from shared.errors import Unparsable
 from shared.ids import derived_id
 from shared.log import get_logger
@@ -85,6 +85,10 @@ class Recorder:
         """Handle a batch of deliveries of `jobs.ledger`. Raises `Unparsable` for one that is no report."""
         began_ns = time.time_ns()
         parsed = [found for found in map(self._parse, messages) if found is not None]
+        if all(message.seen is not None for message in parsed):  # of an idle stack nothing else is heard
+            async with connection(self._pool) as conn:
+                await self._note_workers(conn, parsed)
+            return
         recorded, now = await in_ledger(self._pool, lambda conn: self._record(conn, parsed)), self._clock()
         for report in recorded:
             _tell(report, since_ns=began_ns)

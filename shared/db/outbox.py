@@ -64,7 +64,6 @@ CLAIM_BATCH: Final = 500
 LEASE_SECONDS: Final = 15
 """Longer than a publish may take. What a killed relay had claimed waits this long; what is still under way after
 it may be published twice, which readers are made for."""
-IDLE_POLL_SECONDS: Final = 10.0
 BUSY_POLL_SECONDS: Final = 1.0
 LISTEN_CHECK_SECONDS: Final = 10.0
 """How often the connection that only listens is asked whether it stands: a half-open one says nothing for ever."""
@@ -204,11 +203,14 @@ class OutboxRelay:
         OLDEST_AGE.labels(self._schema).set(round(age, 1))
 
     async def run(self) -> None:
-        """Relay for ever: at once on a notification, every second while something waits, else every ten."""
+        """Relay for ever: at once on a notification, and every second while something waits.
+
+        Whoever listens looks every ten seconds whether something waits that it was not told of.
+        """
         wake = asyncio.Event()
         async with background(self._listen(wake), name=f"{self._schema} listen"):
             while True:
-                wait_seconds = IDLE_POLL_SECONDS
+                wait_seconds = None
                 try:
                     if await self.run_once() == CLAIM_BATCH:
                         continue
@@ -250,7 +252,8 @@ class OutboxRelay:
             try:
                 wake.set()
                 while not await _is_set_within(gone, LISTEN_CHECK_SECONDS):
-                    await conn.execute("SELECT 1", timeout=CONNECT_SECONDS)
+                    if await conn.fetchval(self._age, timeout=CONNECT_SECONDS) is not None:
+                        wake.set()
             except TimeoutError:
                 is_silent = True
                 raise
@@ -333,6 +336,8 @@ class Inbox:
 
     async def first_of(self, conn: Connection, message_ids: Sequence[UUID]) -> frozenset[UUID]:
         """Note a batch of messages in the caller's transaction; returns those that were not noted before."""
+        if not message_ids:
+            return frozenset()
         return frozenset(row["message_id"] for row in await conn.fetch(self._insert_all, message_ids))
 
     async def keep(self, conn: Connection, message_ids: Sequence[UUID]) -> None:

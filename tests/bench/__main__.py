@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.bench import connections, drain, enqueue, gateway, hits, latency, midnight, path, scale
+from tests.bench import connections, drain, enqueue, gateway, hits, idle, latency, midnight, path, scale
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage, staged
 from tests.servers import Broker, Databases, Servers
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[Stage], Awaitable[list[Figure]]]] = {
     "gateway": gateway.measure,
     "connections": connections.measure,
     "hits": hits.measure,
+    "idle": idle.measure,
     "products": scale.products,
     "jobs": scale.jobs,
 }

@@ -93,10 +93,9 @@ class Notebook(Publisher):
 async def test_a_relay_whose_listening_link_is_half_open_hears_again(
     pool: Pool, way: FaultProxy, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would only look every ten seconds from then on, and nobody would know why."""
+    """Whoever listens also looks: without an answer it is known that nothing is heard any more."""
     monkeypatch.setattr(shared.db.outbox, "LISTEN_CHECK_SECONDS", 0.5)
     monkeypatch.setattr(shared.db.outbox, "CONNECT_SECONDS", COMMAND_SECONDS)
-    monkeypatch.setattr(shared.db.outbox, "IDLE_POLL_SECONDS", 1000.0)
     notebook = Notebook()
     async with open_pool(database.url("jobs"), name="past the proxy") as past, relaying(pool, notebook, schema="jobs"):
 

@@ -16,7 +16,7 @@ from services.catalog.inventory.usecases import crossed
 from shared.contracts.base import Event
 from shared.contracts.events import LowProduct, StockLowDigest
 from shared.db.outbox import Outbox
-from shared.db.pool import Connection, Pool, transaction
+from shared.db.pool import Connection, Pool, connection, transaction
 
 ALERTS_PER_RUN: Final = 50_000
 TOLD_PER_RUN: Final = 50_000
@@ -71,9 +71,10 @@ class LowStock:
 
     async def run_once(self) -> int:
         """Tell what fell low since; returns how many products. Cheap when there is nothing."""
-        async with transaction(self.pool) as conn:
+        async with connection(self.pool) as conn:
             if not await store.is_any_untold(conn):
                 return 0
+        async with transaction(self.pool) as conn:
             await store.one_at_a_time(conn)
             return len(await self._tell(conn, is_check=False))
 

@@ -7,7 +7,7 @@ from services.catalog.sync import runs_store
 from services.catalog.sync.models import Cause, RunState
 from shared.contracts.events import SyncRequested
 from shared.db.outbox import Outbox
-from shared.db.pool import Connection, Pool, transaction
+from shared.db.pool import Connection, Pool, connection, transaction
 from shared.ids import new_id
 from shared.log import get_logger
 
@@ -32,6 +32,9 @@ class SyncPoller:
 
     async def run_once(self) -> int:
         """Ask for what is due; returns how many runs."""
+        async with connection(self.pool) as conn:
+            if not await runs_store.is_any_to_ask_for(conn, patience_seconds=self.patience_seconds):
+                return 0
         async with transaction(self.pool) as conn:
             return await self._begin_due(conn) + await self._revive_silent(conn)
 

@@ -76,6 +76,12 @@ SET_POSITIONS: Final = """
     ON CONFLICT (source_id, product_id) DO UPDATE SET version = excluded.version, run_id = excluded.run_id
     WHERE known.version < excluded.version
 """
+IS_ANY_TO_ASK_FOR: Final = """
+    -- Whether a source may be due, or a run be silent for $1 seconds.
+    SELECT EXISTS (SELECT FROM catalog.sync_sources WHERE is_enabled AND next_run_at <= now()) OR EXISTS (
+        SELECT FROM catalog.sync_runs WHERE finished_at IS NULL AND touched_at < now() - $1 * interval '1 second'
+    )
+"""
 TAKE_DUE: Final = """
     -- Sources to be pulled now; of two pollers each takes others. The next time is set at once.
     UPDATE catalog.sync_sources SET next_run_at = now() + interval_seconds * interval '1 second'
@@ -203,6 +209,11 @@ async def set_positions(conn: Connection, source_id: UUID, versions: Mapping[UUI
 async def take_due(conn: Connection, *, limit: int) -> list[tuple[UUID, UUID]]:
     """Sources to be pulled now, with their vendors."""
     return [(row["id"], row["vendor_id"]) for row in await conn.fetch(TAKE_DUE, limit)]
+
+
+async def is_any_to_ask_for(conn: Connection, *, patience_seconds: float) -> bool:
+    """Whether `take_due` or `take_silent` may find something."""
+    return bool(await conn.fetchval(IS_ANY_TO_ASK_FOR, patience_seconds))
 
 
 async def take_silent(conn: Connection, *, patience_seconds: float, limit: int) -> list[Silent]:

@@ -43,6 +43,11 @@ class ControlSender:
         self._openings = 0
         self._repeated_at = 0.0
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to be repeated, which no row tells: the link is new, or a minute is over."""
+        return self._link.openings != self._openings or time.monotonic() - self._repeated_at >= REPEAT_SECONDS
+
     async def run_once(self) -> int:
         """Send what is unsent; returns how many. Raises `Unavailable` when the broker is away."""
         return await in_ledger(self._pool, self._send)
@@ -56,7 +61,8 @@ class ControlSender:
         unsent = await self._store.unpublished(conn, BATCH)
         for _, control in unsent:
             await self._publish(control)
-        await self._store.mark_published(conn, [seq for seq, _ in unsent])
+        if unsent:
+            await self._store.mark_published(conn, [seq for seq, _ in unsent])
         if time.monotonic() - self._repeated_at >= REPEAT_SECONDS:
             for control in await self._in_force(conn):
                 await self._publish(control)

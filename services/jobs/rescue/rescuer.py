@@ -7,7 +7,7 @@ from prometheus_client import Counter
 from services.jobs.publishing import JobPublisher
 from services.jobs.rescue.store import RescueStore
 from services.jobs.store import in_ledger
-from shared.db.pool import Pool
+from shared.db.pool import Pool, connection
 from shared.errors import Unavailable
 from shared.log import get_logger
 from shared.messaging.publisher import Publisher
@@ -47,6 +47,9 @@ class Rescuer:
 
     async def run_once(self) -> int:
         """Send the probes that are due, rescue what is lost; returns how many jobs that were."""
+        async with connection(self._pool) as conn:
+            if not await self._store.is_any_out(conn):
+                return 0
         await self._probe()
         lost = await in_ledger(
             self._pool,
@@ -58,6 +61,11 @@ class Rescuer:
         if lost:
             await self._jobs.run_once()
         return len(lost)
+
+    async def forget(self) -> None:
+        """Drop what nobody asks for any more."""
+        async with connection(self._pool) as conn:
+            await self._store.forget(conn)
 
     async def _probe(self) -> None:
         """A probe that is not confirmed stays unanswered; the next one does its work."""

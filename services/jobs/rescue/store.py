@@ -19,6 +19,9 @@ SEE_WORKER: Final = """
 """
 FORGET_WORKERS: Final = "DELETE FROM jobs.workers WHERE seen_at < now() - interval '10 minutes'"
 ONE_PROBER: Final = "SELECT pg_try_advisory_xact_lock($1)"
+IS_ANY_OUT: Final = """
+    SELECT EXISTS (SELECT FROM jobs.jobs WHERE published_at IS NOT NULL AND finished_at IS NULL)
+"""
 ADD_PROBES: Final = """
     -- One probe for each type that has jobs out and each priority it uses, unless one was sent a moment ago. One look
     -- into an index for each pair: a long queue is not walked to learn that it is one.
@@ -83,12 +86,19 @@ class RescueStore:
         progress = [attempt.progress for attempt in seen.held]
         await conn.execute(SEE_WORKER, seen.worker, seen.version, list(seen.types), held, progress)
 
+    async def is_any_out(self, conn: Connection) -> bool:
+        """Whether any job is on its way or in hand: of none there is nothing to be lost."""
+        return bool(await conn.fetchval(IS_ANY_OUT))
+
+    async def forget(self, conn: Connection) -> None:
+        """Workers unheard of for ten minutes, and probes of an hour ago."""
+        await conn.execute(FORGET_PROBES)
+        await conn.execute(FORGET_WORKERS)
+
     async def add_probes(self, conn: Connection, *, every_seconds: float) -> list[Probe]:
         """Write the probes that are due; none when another ledger process is at it."""
         if not await conn.fetchval(ONE_PROBER, _PROBER_KEY):
             return []
-        await conn.execute(FORGET_PROBES)
-        await conn.execute(FORGET_WORKERS)
         return [Probe(**row) for row in await conn.fetch(ADD_PROBES, every_seconds, list(WORK_BY_TYPE))]
 
     async def answer_probe(self, conn: Connection, probe_id: UUID) -> None:

@@ -21,6 +21,16 @@ async def test_a_document_is_the_committed_one(anonymous: Client, name: str) -> 
         assert (head.status, await head.read()) == (200, b"")
 
 
+async def test_a_document_comes_as_its_caller_takes_it(anonymous: Client) -> None:
+    codings = {}
+    for accepted in ("br", "gzip", "identity"):
+        async with anonymous.get(f"/api/{OPENAPI}", headers={"Accept-Encoding": accepted}) as answer:
+            assert await answer.json() == json.loads((DOCS / OPENAPI).read_bytes())
+            assert answer.headers["Vary"] == "Accept-Encoding"
+            codings[accepted] = (answer.headers.get("Content-Encoding"), answer.headers["ETag"].startswith("W/"))
+    assert codings == {"br": ("br", True), "gzip": ("gzip", True), "identity": (None, False)}
+
+
 async def test_the_page_shows_every_operation(anonymous: Client) -> None:
     async with anonymous.get("/api/docs") as answer:
         assert (answer.status, answer.content_type) == (200, "text/html")
