@@ -33,6 +33,7 @@ class Gathering(Generic[K, V]):
         return await granted
 
     def _begin(self) -> None:
+        """What a load logs is logged under the request of whoever wished first."""
         wishes, self._wishes = self._wishes, []
         for first in range(0, len(wishes), self._max_keys):
             load = asyncio.create_task(self._grant(wishes[first : first + self._max_keys]))

@@ -10,6 +10,7 @@ from shared.web.identity import Role
 
 MAX_SLUG_CHARS: Final = 80
 SLUG_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_SLUG: Final = re.compile(SLUG_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Actor:
     role: Role
     vendor_id: UUID | None = None
     request_id: str | None = None
+
+
+def is_slug(text: str) -> bool:
+    """Whether this can be a name in addresses."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def slug_of(name: str, *, otherwise: str) -> str:

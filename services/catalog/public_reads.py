@@ -33,7 +33,7 @@ def short_way(from_memory: FromMemory, reads: Iterable[PublicRead], *, limits: L
             return response
         folder, _, key = request.raw_path.rpartition("/")
         read = by_folder.get(folder)
-        if read is None or request.method != "GET" or _PLAIN_KEY.fullmatch(key) is None:
+        if read is None or request.method != "GET" or _PLAIN_KEY.fullmatch(key) is None or "Expect" in request.headers:
             return None
         if pressure.behind_seconds >= patience:
             return None

@@ -79,6 +79,7 @@ async def running(settings: Settings) -> AsyncIterator[None]:
         sender = ControlSender(pool, ControlStore(), broker.publisher, broker.publishing)
         lookout = Lookout(
             pool=pool,
+            ledger=ledger,
             due=Part(publisher.run_once, is_wanted=lambda: publisher.is_in_doubt),
             held=Part(overlap.run_once),
             untold=Part(sender.run_once, is_wanted=lambda: sender.is_due),

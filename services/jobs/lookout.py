@@ -6,24 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.jobs.schedules.store import HELD
+from services.jobs.store import Ledger
 from shared.db.pool import Pool, connection
 from shared.lifecycle import background, every, whenever
 
 LOOK_SECONDS: Final = 1.0
-LOOK: Final = """
-    -- Whether jobs are to be published, slots wait for others to end, and workers are to be told something. An open
-    -- breaker may have to be handed over.
-    SELECT EXISTS (
-        SELECT FROM jobs.jobs
-        WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
-          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
-    ) AS due, EXISTS (
-        SELECT FROM jobs.jobs WHERE published_at IS NULL AND state = 'scheduled' AND coalesce(run_at, created_at) = $1
-    ) AS held, EXISTS (SELECT FROM jobs.controls WHERE published_at IS NULL) OR EXISTS (
-        SELECT FROM jobs.breakers WHERE is_open
-    ) AS untold
-"""
 
 
 def _never() -> bool:
@@ -44,6 +31,7 @@ class Lookout:
     """Wakes whom it concerns; each is at it by itself. What fails, or is left by a crash, is there at the next look."""
 
     pool: Pool
+    ledger: Ledger
     due: Part
     held: Part
     untold: Part
@@ -51,10 +39,9 @@ class Lookout:
     async def run_once(self) -> None:
         """Take a look. Raises `Unavailable` when the database is away."""
         async with connection(self.pool) as conn:
-            found = await conn.fetchrow(LOOK, HELD)
-        assert found is not None
+            waiting = await self.ledger.waiting(conn)
         for name, part in self._parts().items():
-            if found[name] or part.is_wanted():
+            if getattr(waiting, name) or part.is_wanted():
                 part.wake.set()
 
     @asynccontextmanager

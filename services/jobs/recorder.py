@@ -85,6 +85,8 @@ class Recorder:
         """Handle a batch of deliveries of `jobs.ledger`. Raises `Unparsable` for one that is no report."""
         began_ns = time.time_ns()
         parsed = [found for found in map(self._parse, messages) if found is not None]
+        if not parsed:
+            return
         if all(message.seen is not None for message in parsed):  # of an idle stack nothing else is heard
             async with connection(self._pool) as conn:
                 await self._note_workers(conn, parsed)

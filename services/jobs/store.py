@@ -13,6 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 from services.jobs.activity import store as activity
 from services.jobs.activity.models import Tallies, Tally, tallied
 from services.jobs.models import CounterDeltas, HistoryEntry, JobState, NewJob, Standing
+from services.jobs.schedules.store import HELD
 from shared import tracing
 from shared.contracts.reports import AttemptReport
 from shared.db.pool import Connection, Pool, transaction
@@ -136,6 +137,19 @@ CLAIM_DUE: Final = """
     RETURNING id, type, priority, state, attempt, max_attempts, timeout_ms, fence, payload, cause, caused_at,
               traceparent
 """
+LOOK: Final = """
+    -- Whether jobs are to be published, slots wait for others to end, and workers are to be told something. An open
+    -- breaker may have to be handed over.
+    SELECT EXISTS (
+        SELECT FROM jobs.jobs
+        WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
+          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
+    ) AS due, EXISTS (
+        SELECT FROM jobs.jobs WHERE published_at IS NULL AND state = 'scheduled' AND coalesce(run_at, created_at) = $1
+    ) AS held, EXISTS (SELECT FROM jobs.controls WHERE published_at IS NULL) OR EXISTS (
+        SELECT FROM jobs.breakers WHERE is_open
+    ) AS untold
+"""
 MARK_PUBLISHED: Final = """
     -- The broker has confirmed them. A report may have been faster and moved the job on: leave it then.
     UPDATE jobs.jobs j SET published_at = now(), claimed_until = NULL
@@ -214,6 +228,15 @@ async def in_ledger(pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             continue
     raise Unavailable("the ledger's transaction met a deadlock five times", retry_after_seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Whether anything waits to be published, for another job's end, or to be told to workers."""
+
+    due: bool
+    held: bool
+    untold: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +440,12 @@ class Ledger:
         led_to = await conn.fetch(OF_PARENT, job.id, limit)
         beside = [] if job.cause is None else await conn.fetch(BESIDE, job.cause, job.id, limit)
         return Kin(None if parent is None else _brief(parent), list(map(_brief, led_to)), list(map(_brief, beside)))
+
+    async def waiting(self, conn: Connection) -> Waiting:
+        """What waits in the ledger for somebody to do something about it."""
+        found = await conn.fetchrow(LOOK, HELD)
+        assert found is not None
+        return Waiting(**found)
 
     async def claim_due(self, conn: Connection, limit: int) -> list[DueJob]:
         """Take jobs to publish, and move scheduled ones to pending."""

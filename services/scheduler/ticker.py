@@ -14,7 +14,7 @@ from services.scheduler.misfire import ON_TIME, Verdict, judge
 from services.scheduler.models import Cause, EntryState, Tick, Timed
 from shared.contracts.events import ScheduleDue
 from shared.db.outbox import Outbox
-from shared.db.pool import CONNECT_SECONDS, DATABASE_GONE, Connection, Pool, connection, transaction
+from shared.db.pool import CONNECT_SECONDS, Connection, Pool, connection, transaction
 from shared.ids import derived_id
 from shared.lifecycle import background
 from shared.log import get_logger
@@ -166,7 +166,7 @@ class Ticker:
         while True:
             try:
                 await self._listen_until_lost(wake)
-            except DATABASE_GONE as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, changes would go unheard from then on
                 log.warning("listen_lost", error=repr(exc))
             await asyncio.sleep(RETRY_SECONDS)
 

@@ -20,7 +20,7 @@ from shared import causes, tracing
 from shared.clock import utc_now
 from shared.contracts.base import Event
 from shared.contracts.envelope import CONTENT_TYPE, wrap
-from shared.db.pool import CONNECT_SECONDS, DATABASE_GONE, Connection, Pool, connection
+from shared.db.pool import CONNECT_SECONDS, Connection, Pool, connection
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.lifecycle import background, every
@@ -65,8 +65,9 @@ LEASE_SECONDS: Final = 15
 """Longer than a publish may take. What a killed relay had claimed waits this long; what is still under way after
 it may be published twice, which readers are made for."""
 BUSY_POLL_SECONDS: Final = 1.0
+IDLE_POLL_SECONDS: Final = 60.0
 LISTEN_CHECK_SECONDS: Final = 10.0
-"""How often the connection that only listens is asked whether it stands: a half-open one says nothing for ever."""
+"""How often the connection that only listens is asked what waits: a half-open one says nothing for ever."""
 KEEP_SENT_HOURS: Final = 24
 
 OLDEST_AGE = Gauge(
@@ -203,14 +204,14 @@ class OutboxRelay:
         OLDEST_AGE.labels(self._schema).set(round(age, 1))
 
     async def run(self) -> None:
-        """Relay for ever: at once on a notification, and every second while something waits.
+        """Relay for ever: at once on a notification, every second while something waits, else every minute.
 
         Whoever listens looks every ten seconds whether something waits that it was not told of.
         """
         wake = asyncio.Event()
         async with background(self._listen(wake), name=f"{self._schema} listen"):
             while True:
-                wait_seconds = None
+                wait_seconds = IDLE_POLL_SECONDS
                 try:
                     if await self.run_once() == CLAIM_BATCH:
                         continue
@@ -230,7 +231,7 @@ class OutboxRelay:
         while True:
             try:
                 await self._listen_until_lost(wake)
-            except DATABASE_GONE as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, nobody else would look any more
                 log.warning("listen_lost", schema=self._schema, error=repr(exc))
             wake.set()
             await asyncio.sleep(BUSY_POLL_SECONDS)

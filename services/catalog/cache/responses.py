@@ -70,7 +70,7 @@ def cached_reads(
     """Answer public reads that `find` finds in the caches, before anything else is done: no routing, no log line.
 
     They count in the metrics of their routes, and as hits. Their request ids are short: nothing is logged under them.
-    A read that its caller records (`traceparent` with the sampled flag) goes the long way, with a line and a trace.
+    A read that its caller records (`traceparent` with the sampled flag) is left to who gives it a line and a trace.
     """
     by_folder = {read.folder: (read.cache, read.route) for read in reads}
     list_route = "/api/products"
@@ -81,7 +81,7 @@ def cached_reads(
     }
     prefix, numbers, clock = f"c{new_id().hex[-12:]}-", count(1), time.perf_counter
 
-    def shortcut(request: web.BaseRequest) -> web.Response | None:
+    def from_memory(request: web.BaseRequest) -> web.Response | None:
         if request.method != "GET" or is_sampled(request.headers.get(TRACE_HEADER)):
             return None
         started, path = clock(), request.raw_path
@@ -103,4 +103,4 @@ def cached_reads(
         seconds[route, response.status].observe(clock() - started)
         return response
 
-    return shortcut
+    return from_memory

@@ -31,7 +31,7 @@ def routes() -> list[web.RouteDef]:
 
 
 class _Document:
-    """Made when it is first asked for, which most gateways never are; then kept packed, a twentieth of its size."""
+    """Made when it is first asked for, which most gateways never are; then kept as it is sent."""
 
     def __init__(self, make: Callable[[], bytes], headers: Mapping[str, str]) -> None:
         self._make = make

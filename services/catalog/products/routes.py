@@ -1,6 +1,5 @@
 """The addresses of products: a vendor's own, and the catalogue that everybody reads."""
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -26,7 +25,7 @@ from services.catalog.cache.models import (
 )
 from services.catalog.cache.responses import PublicRead, respond
 from services.catalog.idempotency import REPLAYED, once_key
-from services.catalog.models import SLUG_PATTERN
+from services.catalog.models import is_slug
 from services.catalog.products.errors import ProductNotFound
 from services.catalog.products.models import Product
 from services.catalog.products.schemas import (
@@ -211,6 +210,6 @@ def _price_behind(request: web.Request, query: PageQuery) -> tuple[int, UUID] | 
 def _id_or_slug(key: str) -> UUID | str:
     """What a path names. Raises `ProductNotFound` for what can be neither."""
     identifier = parsed_id(key)
-    if identifier is None and re.fullmatch(SLUG_PATTERN, key) is None:
+    if identifier is None and not is_slug(key):
         raise ProductNotFound.any()
     return identifier or key

@@ -6,6 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.catalog.gathering import Gathering
+from services.catalog.models import is_slug
 from services.catalog.products import store
 from services.catalog.products.errors import ProductNotFound
 from services.catalog.products.models import Product
@@ -22,8 +23,14 @@ class ShownProducts:
         self._by_slug = Gathering[str, Product](partial(_read, pool, store.shown_by_slugs))
 
     async def one(self, key: UUID | str) -> Product:
-        """By id or slug. Raises `ProductNotFound`, and `Unavailable` when the database is away."""
-        product = await (self._by_id.load(key) if isinstance(key, UUID) else self._by_slug.load(key))
+        """By id or slug. Raises `ProductNotFound`, and `Unavailable` when the database is away.
+
+        PostgreSQL is asked for no text that is no slug: it might refuse it, and with it what others asked for at once.
+        """
+        if isinstance(key, UUID):
+            product = await self._by_id.load(key)
+        else:
+            product = await self._by_slug.load(key) if is_slug(key) else None
         if product is None:
             raise ProductNotFound.any()
         return product

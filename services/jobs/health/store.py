@@ -9,7 +9,10 @@ from uuid import UUID
 from shared.db.pool import Connection
 
 COUNT_WORKERS: Final = "SELECT count(*) FROM jobs.workers WHERE seen_at > now() - $1 * interval '1 second'"
-LIST_WORKERS: Final = "SELECT worker, version, types, held, seen_at FROM jobs.workers ORDER BY worker"
+LIST_WORKERS: Final = """
+    SELECT worker, version, types, held, seen_at FROM jobs.workers WHERE seen_at > now() - interval '10 minutes'
+    ORDER BY worker
+"""
 ACTIVE_BY_TYPE: Final = """
     -- Workers seen lately that read each type.
     SELECT t.type, count(*) AS n FROM jobs.workers w CROSS JOIN unnest(w.types) AS t(type)

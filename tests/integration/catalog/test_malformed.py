@@ -154,6 +154,7 @@ HEADS: Mapping[str, bytes] = {
     "lines without CR": b"GET /api/products HTTP/1.1\nHost: x\n\n",
     "empty lines without end": b"\r\n" * 50_000,
     "an overlong slash": b"GET /api/products/%c0%af..%c0%af HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a page's name that is NUL": b"GET /products/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
     "an escape of another kind": b"GET /api/products/%u0041 HTTP/1.1\r\nHost: x\r\n\r\n",
     "a header within an escape": b"GET /vendor%0d%0aSet-Cookie:a HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n",
     "a cursor of bytes": b"GET /api/products?cursor=%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -150,6 +150,8 @@ async def test_what_the_middlewares_decide_is_left_to_them(both: BothWays) -> No
         async with both.short.request(method, path) as answer:
             assert answer.status in (404, 405), (method, path)
         both.pressure.behind_seconds = 0.0
+    async with both.short.get("/api/vendors/nobody", headers={"Expect": "nonsense"}) as answer:
+        assert answer.status == 417
     assert both.taken == []
 
 

@@ -10,6 +10,8 @@ from aiohttp import ClientSession
 
 from services.catalog.gateway import open_app, open_caches
 from services.catalog.products import store
+from services.catalog.products.errors import ProductNotFound
+from services.catalog.products.models import Product
 from services.catalog.products.shown import ShownProducts
 from services.catalog.settings import GatewaySettings
 from shared.db.pool import Pool
@@ -74,6 +76,18 @@ async def test_products_that_are_asked_for_at_once_are_read_at_once(
     by_slug = await asyncio.gather(*(shown.one(product["slug"]) for product in made))
     assert by_slug == by_id
     assert statements == [store.SHOWN_BY_SLUGS]
+
+
+async def test_what_can_be_no_name_takes_nothing_from_what_is_asked_for_beside_it(
+    pool: Pool, vendor: Client, admin: Client
+) -> None:
+    made = await make_approved(vendor, admin)
+    shown = ShownProducts(pool)
+    good, *bad = await asyncio.gather(
+        shown.one(made["slug"]), *(shown.one(name) for name in ("\x00", "\ud800", "")), return_exceptions=True
+    )
+    assert isinstance(good, Product)
+    assert [type(refused) for refused in bad] == [ProductNotFound] * 3
 
 
 async def test_few_products_are_read_by_the_plan_for_any(gateway: Gateway, database: Database) -> None:

@@ -13,6 +13,7 @@ from services.jobs.models import NewJob, Order, new_job
 from services.jobs.partitions import Partitions
 from services.jobs.parts import make_ledger
 from services.jobs.schedules.store import HELD
+from services.jobs.store import LOOK
 from shared.clock import utc_now
 from shared.contracts.control import Control
 from shared.contracts.jobs import CleanupJobs
@@ -27,7 +28,7 @@ async def nothing() -> None:
 
 
 def lookout_of(pool: Pool) -> Lookout:
-    return Lookout(pool=pool, due=Part(nothing), held=Part(nothing), untold=Part(nothing))
+    return Lookout(pool=pool, ledger=make_ledger(), due=Part(nothing), held=Part(nothing), untold=Part(nothing))
 
 
 def woken(lookout: Lookout) -> set[str]:
@@ -102,6 +103,16 @@ async def test_an_open_breaker_which_may_have_to_be_handed_over(pool: Pool) -> N
     assert woken(lookout) == {"untold"}
 
 
+async def test_a_look_reads_indices_of_what_waits(pool: Pool) -> None:
+    await write(pool, a_job())
+    async with transaction(pool) as conn:
+        await conn.execute("SET LOCAL enable_seqscan = off")  # as it is with many jobs
+        look = LOOK.replace("$1", "timestamptz '9999-01-01'")
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {look}"))
+    assert "Seq Scan on jobs_" not in plan, plan
+    assert plan.count("coalesce") >= 2, plan
+
+
 async def test_what_only_a_part_knows_wakes_it_and_a_failure_is_not_its_end(pool: Pool) -> None:
     runs: list[str] = []
 
@@ -114,6 +125,7 @@ async def test_what_only_a_part_knows_wakes_it_and_a_failure_is_not_its_end(pool
 
     lookout = Lookout(
         pool=pool,
+        ledger=make_ledger(),
         due=Part(fail, is_wanted=lambda: True),
         held=Part(work, is_wanted=lambda: "worked" not in runs),
         untold=Part(nothing),

@@ -42,6 +42,8 @@ async def test_workers_are_listed_with_what_they_hold(api: Api) -> None:
     assert (imaging["worker"], imaging["version"], imaging["types"]) == ("imaging-1", "1.2", ["process-image"])
     assert (imaging["held"], notifier["held"]) == ([str(held)], [])
     assert abs((utc_now() - datetime.fromisoformat(notifier["seen_at"])).total_seconds()) < 60
+    await api.pool.execute("UPDATE jobs.workers SET seen_at = now() - interval '11 min' WHERE worker = 'imaging-1'")
+    assert [each["worker"] for each in (await api.call("GET", "/api/admin/workers"))["items"]] == ["notifier-1"]
     for path in ("/api/admin/workers", "/api/admin/jobs?action=health"):
         await api.call("GET", path, by=VENDOR, status=403)
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import pytest
 from pamqp.commands import Basic
 from prometheus_client import REGISTRY
@@ -176,6 +177,26 @@ async def test_the_relay_outlives_a_bug_and_a_lost_listener(
         broken = False
         await eventually(lambda: publisher.ids == written, 10)
         written += await write(pool)
+        await eventually(lambda: publisher.ids == written, 5)
+
+
+async def test_the_relay_outlives_a_listener_that_fails_in_any_way(
+    pool: Pool, publisher: FakePublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that may not, a standby that takes no LISTEN: once that is over nobody else would wake the relay."""
+    tries: list[int] = []
+    add_listener = asyncpg.Connection.add_listener
+
+    async def failing_once(self: Any, channel: str, callback: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise asyncpg.ReadOnlySQLTransactionError("cannot execute LISTEN during recovery")
+        await add_listener(self, channel, callback)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", failing_once)
+    async with relaying(pool, cast(Publisher, publisher), schema=SCHEMA):
+        await eventually(lambda: len(tries) == 2, 5)
+        written = await write(pool)
         await eventually(lambda: publisher.ids == written, 5)
 
 
