@@ -16,7 +16,7 @@ from shared.clock import utc_now
 from shared.db.pool import connection, open_pool
 from shared.web.cursors import Cursors
 from tests.bench.figures import Figure
-from tests.bench.shop import Shop, called, get, open_shop
+from tests.bench.shop import THINGS, WOODS, Shop, called, get, open_shop, title_of
 from tests.bench.stage import Stage
 
 FEW, MANY = 10_000, 1_000_000
@@ -54,29 +54,43 @@ JOB_LISTS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address leads: how many products there are, and one far down the newest, another each time."""
+
+    products: int
+    below: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of list, and how one of its addresses is made."""
 
     name: str
-    address: Callable[[Random, str], str]
-    """`place` is a product far down the newest ones, another each time."""
+    address: Callable[[Random, Place], str]
 
 
-def _first_page(chance: Random, _: str) -> str:
+def _first_page(chance: Random, _: Place) -> str:
     return _address(limit=chance.randint(PAGE - 8, PAGE), sort=chance.choice(SORTS), min_price=chance.randint(0, 99))
 
 
-def _deep_page(_: Random, place: str) -> str:
+def _deep_page(_: Random, place: Place) -> str:
     query = CatalogueQuery(limit=PAGE)
     scope = f"/api/products?{query.model_dump_json(exclude={'limit', 'cursor'})}"
-    return _address(limit=PAGE, cursor=Cursors(KEY.encode()).write(scope, [place]))
+    return _address(limit=PAGE, cursor=Cursors(KEY.encode()).write(scope, [place.below]))
 
 
-def _search(chance: Random, _: str) -> str:
-    return _address(q=f"{chance.choice(['bowl', 'desk', 'lamp'])} {chance.randint(1000, FEW - 1)}")
+def _search_for_one(chance: Random, place: Place) -> str:
+    number = chance.randint(place.products // 10, place.products - 1)
+    return _address(limit=chance.randint(PAGE - 8, PAGE), q=title_of(number))
 
 
-def _shelf(chance: Random, _: str) -> str:
+def _search_for_many(chance: Random, _: Place) -> str:
+    """One of a hundred products, or one of ten, has these words."""
+    words = chance.choice([f"{chance.choice(WOODS)} {chance.choice(THINGS)}", chance.choice(THINGS)])
+    return _address(limit=chance.randint(PAGE - 8, PAGE), q=words, min_price=chance.randint(0, 99))
+
+
+def _shelf(chance: Random, _: Place) -> str:
     category = chance.choice(["furniture", "kitchen", "outdoor"])
     return _address(category=category, sort=chance.choice(SORTS), max_price=chance.randint(50_000, 100_000))
 
@@ -84,7 +98,8 @@ def _shelf(chance: Random, _: str) -> str:
 KINDS = (
     Kind("a first page", _first_page),
     Kind(f"page {DEEP_PAGE:,} (of the few: half way)", _deep_page),
-    Kind("a search", _search),
+    Kind("a search for one product", _search_for_one),
+    Kind("a search that fills a page", _search_for_many),
     Kind("a category by price or age", _shelf),
 )
 
@@ -93,9 +108,9 @@ async def products(stage: Stage) -> list[Figure]:
     """The same kinds of lists, few products and many."""
     async with open_shop(stage, SOUK_CATALOG_KEY=KEY) as shop:
         await shop.fill(1, FEW)
-        few = await _p95s(shop, FEW // 2)
+        few = await _p95s(shop, FEW, FEW // 2)
         await shop.fill(FEW + 1, MANY)
-        many = await _p95s(shop, PAGE * DEEP_PAGE)
+        many = await _p95s(shop, MANY, PAGE * DEEP_PAGE)
     figures = []
     for kind, soon, late in zip(KINDS, few, many, strict=True):
         name = f"{kind.name}: p95 at {MANY:,} products / at {FEW:,}"
@@ -103,12 +118,12 @@ async def products(stage: Stage) -> list[Figure]:
     return figures
 
 
-async def _p95s(shop: Shop, depth: int) -> list[float]:
+async def _p95s(shop: Shop, products: int, depth: int) -> list[float]:
     async with open_pool(shop.database_url, name="bench", max_size=1) as pool, connection(pool) as conn:
-        deep = [str(row["id"]) for row in await conn.fetch(PLACES, depth, ASKED, timeout=60)]
+        places = [Place(products, str(row["id"])) for row in await conn.fetch(PLACES, depth, ASKED, timeout=60)]
     chance, found = Random(depth), []
     for kind in KINDS:
-        requests = [get(kind.address(chance, place)) for place in deep]
+        requests = [get(kind.address(chance, place)) for place in places]
         told = await called(shop.gateway.port, requests, ASKED, connections=1)
         assert told["statuses"] == {"200": ASKED}, told["statuses"]
         found.append(told["p95_ms"])

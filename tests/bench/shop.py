@@ -24,7 +24,9 @@ from tests.bench.stage import PATIENCE_SECONDS, TIERS, CpuMeter, Stage
 from tests.eventually import eventually
 
 CONNECTIONS = 16
-FILL = """
+WOODS = ("Oak", "Ash", "Beech", "Birch", "Cherry", "Elm", "Maple", "Pine", "Teak", "Walnut")
+THINGS = ("chair", "table", "bowl", "lamp", "shelf", "bench", "stool", "desk", "frame", "vase")
+FILL = f"""
     WITH made AS (
         INSERT INTO catalog.products
             (id, vendor_id, sku, slug, title, description, price_minor, currency, category, status, submissions)
@@ -35,8 +37,7 @@ FILL = """
                repeat('A chair of oak, oiled. ', 8), 100 + n * 7919::bigint % 100000, 'EUR', c.slug, 'approved', 1
         FROM generate_series($2::int, $3::int) AS n
         CROSS JOIN (SELECT
-            '{Oak,Ash,Beech,Birch,Cherry,Elm,Maple,Pine,Teak,Walnut}'::text[] AS woods,
-            '{chair,table,bowl,lamp,shelf,bench,stool,desk,frame,vase}'::text[] AS things) AS words
+            '{{{",".join(WOODS)}}}'::text[] AS woods, '{{{",".join(THINGS)}}}'::text[] AS things) AS words
         JOIN (SELECT slug, row_number() OVER (ORDER BY slug) - 1 AS at, count(*) OVER () AS total
               FROM catalog.categories) AS c ON c.at = n % c.total
         ON CONFLICT DO NOTHING RETURNING id
@@ -48,6 +49,11 @@ VENDOR_ACCOUNT = "SELECT id FROM catalog.accounts WHERE vendor_id = $1"
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 _NOBODY = "http://127.0.0.1:9"
 _SERVICES = ("jobs", "notifier", "reporting", "scheduler")
+
+
+def title_of(number: int) -> str:
+    """The title of a product that was filled in."""
+    return f"{WOODS[number % 10]} {THINGS[number // 10 % 10]} {number}"
 
 
 @dataclass(frozen=True, slots=True)

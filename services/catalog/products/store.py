@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import JsonValue
 
+from services.catalog.addresses import parsed_id
 from services.catalog.products.errors import SkuTaken, UnknownCategory
 from services.catalog.products.models import (
     Picture,
@@ -100,9 +101,7 @@ _OWN: Final = f"""
 _SHOWN: Final = "p.status = 'approved' AND v.status <> 'suspended'"
 _FILTER: Final = """
     AND ($2::text IS NULL OR p.category = $2)
-    AND ($3::text IS NULL OR p.vendor_id = (
-        SELECT named.id FROM catalog.vendors named WHERE named.slug = $3 OR named.id::text = $3
-        ORDER BY named.slug = $3 DESC LIMIT 1))
+    AND ($3::uuid IS NULL OR p.vendor_id = $3)
     AND ($4::text IS NULL OR p.title ILIKE $4 OR p.sku ILIKE $4)
     AND ($5::bigint IS NULL OR p.price_minor >= $5)
     AND ($6::bigint IS NULL OR p.price_minor <= $6)
@@ -166,6 +165,10 @@ WAITING_COUNTS: Final = """
     SELECT (SELECT count(*) FROM catalog.products WHERE status = 'pending') AS new,
            (SELECT count(*) FROM catalog.proposals n JOIN catalog.products p ON p.id = n.product_id
             WHERE n.status = 'pending' AND p.status = 'approved') AS changes
+"""
+VENDOR_NAMED: Final = """
+    -- The vendor of this name in addresses, or else of this id.
+    SELECT id FROM catalog.vendors WHERE slug = $1 OR id = $2 ORDER BY slug = $1 DESC LIMIT 1
 """
 NEWEST: Final = f"""
     -- The catalogue below a position, newest first. Levels are bounded too: a merge would pass all those above.
@@ -238,6 +241,7 @@ class Filter:
 
     category: str | None = None
     vendor: str | None = None
+    """Its name in addresses, or its id."""
     pattern: str | None = None
     min_price: int | None = None
     max_price: int | None = None
@@ -396,7 +400,8 @@ async def of_all(
     limit: int,
 ) -> list[Product]:
     """Everybody's products, newest first. `pattern` is one of ILIKE."""
-    return [_product(row) for row in await conn.fetch(OF_ALL, status, vendor_id, pattern, below, limit)]
+    fetch = conn.fetch if pattern is None else partial(fetch_planned, conn)
+    return [_product(row) for row in await fetch(OF_ALL, status, vendor_id, pattern, below, limit)]
 
 
 async def by_status(conn: Connection, status: Status, *, below: UUID | None, limit: int) -> list[Product]:
@@ -438,9 +443,17 @@ async def by_price(
 
 
 async def _catalogue(conn: Connection, statement: str, wanted: Filter, *behind: object, limit: int) -> list[Product]:
+    """A vendor is asked for beforehand: of a certain one PostgreSQL knows how much it has, and for one that has little
+    or is nobody it would otherwise look through everybody's products.
+    """
+    vendor_id = None
+    if wanted.vendor is not None:
+        vendor_id = await conn.fetchval(VENDOR_NAMED, wanted.vendor, parsed_id(wanted.vendor))
+        if vendor_id is None:
+            return []
     is_first_of_all = wanted == Filter() and all(place is None for place in behind)
     fetch = conn.fetch if is_first_of_all else partial(fetch_planned, conn)
-    return [_product(row) for row in await fetch(statement, limit, *_wanted(wanted), *behind)]
+    return [_product(row) for row in await fetch(statement, limit, *_wanted(wanted, vendor_id), *behind)]
 
 
 async def vendor_status(conn: Connection, vendor_id: UUID) -> tuple[str, bool]:
@@ -450,10 +463,10 @@ async def vendor_status(conn: Connection, vendor_id: UUID) -> tuple[str, bool]:
     return row["name"], row["status"] == "active"
 
 
-def _wanted(wanted: Filter) -> tuple[Any, ...]:
+def _wanted(wanted: Filter, vendor_id: UUID | None) -> tuple[Any, ...]:
     return (
         wanted.category,
-        wanted.vendor,
+        vendor_id,
         wanted.pattern,
         wanted.min_price,
         wanted.max_price,

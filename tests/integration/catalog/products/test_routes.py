@@ -257,6 +257,16 @@ async def test_the_catalogue_is_filtered_and_sorted(
         assert [item["title"] for item in (await answer.json())["items"]] == titles
 
 
+async def test_the_catalogue_of_a_vendor_is_found_by_its_id(
+    vendor: Client, other_vendor: Client, admin: Client, anonymous: Client
+) -> None:
+    mine = await make_approved(vendor, admin)
+    await make_approved(other_vendor, admin)
+    for vendor_id, ids in ((mine["vendor"]["id"], [mine["id"]]), (mine["id"], [])):
+        async with anonymous.get("/api/products", params={"vendor": vendor_id}) as answer:
+            assert [item["id"] for item in (await answer.json())["items"]] == ids
+
+
 @pytest.mark.parametrize("sort", ["newest", "price", "-price"])
 async def test_pages_follow_each_other_without_gap_or_repetition(
     vendor: Client, admin: Client, anonymous: Client, sort: str
