@@ -8,12 +8,12 @@ from typing import Final
 from aiohttp import web
 
 from services.catalog.cache.responses import PublicRead
-from services.catalog.limits.edge import FromMemory, Limits, ShareUsedUp, tell_grant
+from services.catalog.limits.edge import Limits, ShareUsedUp, tell_grant
 from services.catalog.limits.pressure import Pressure
 from services.catalog.limits.shedding import PATIENCE_SECONDS
 from shared.web.problems import problem_of
 from shared.web.requests import accounted
-from shared.web.server import ALWAYS_TOLD, ShortWay
+from shared.web.server import ALWAYS_TOLD, FromMemory, ShortWay
 
 _PLAIN_KEY: Final = re.compile("[A-Za-z0-9-]{1,200}")
 """Ids and slugs as they are. What is escaped, has a query or is no name goes the long way, to the same answer."""

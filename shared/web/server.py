@@ -33,6 +33,8 @@ _HOST: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(
 """`uri-host [":" port]` of RFC 3986; it may be empty."""
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+FromMemory = Callable[[web.BaseRequest], web.Response | None]
+"""Answers what needs no waiting, and says None to all else."""
 ShortWay = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 SHORT_WAY: Final = web.AppKey[ShortWay]("short_way")
 """Answers what it can outside of routing and middlewares, or says None. It names, counts and times such a request

@@ -18,7 +18,7 @@ from shared.tracing import HEADER as TRACE_HEADER
 from shared.tracing import is_sampled
 from shared.web.compression import VARY, WORTH_BYTES, coding_for, weakened
 from shared.web.requests import REQUEST_ID_HEADER, SECONDS, acceptable_id
-from shared.web.server import ALWAYS_TOLD
+from shared.web.server import ALWAYS_TOLD, FromMemory
 
 Find = Callable[[ReadThrough, str], Answer | None]
 SAME_FOR_ALL: Final = {**ALWAYS_TOLD, "Cache-Control": "no-cache"}
@@ -64,9 +64,7 @@ class PublicRead:
         return respond(request, found)
 
 
-def cached_reads(
-    reads: Iterable[PublicRead], lists: ReadThrough, find: Find = ReadThrough.known
-) -> Callable[[web.BaseRequest], web.Response | None]:
+def cached_reads(reads: Iterable[PublicRead], lists: ReadThrough, find: Find = ReadThrough.known) -> FromMemory:
     """Answer public reads that `find` finds in the caches, before anything else is done: no routing, no log line.
 
     They count in the metrics of their routes, and as hits. Their request ids are short: nothing is logged under them.

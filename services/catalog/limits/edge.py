@@ -1,6 +1,6 @@
 """Where limits meet requests: 429 before any work is done, and on every answer what is left."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -18,12 +18,9 @@ from shared.errors import TooMany, Unauthorised
 from shared.web.identity import IDENTITY
 from shared.web.problems import Handler, problem_for
 from shared.web.requests import REQUEST_ID_HEADER
-from shared.web.server import ALWAYS_TOLD
+from shared.web.server import ALWAYS_TOLD, FromMemory
 
 REFUSED: Final = Counter("souk_rate_limited_total", "Requests over the share of who sent them, by class.", ["cost"])
-FromMemory = Callable[[web.BaseRequest], web.Response | None]
-"""Answers what memory holds, and says None to all else."""
-
 GRANT: Final = web.RequestKey("grant", Grant)
 POLICY_HEADER: Final = "RateLimit-Policy"
 HEADER: Final = "RateLimit"

@@ -1,6 +1,6 @@
 """What is refused when the gateway falls behind, the least needed first: 503, so that the rest is answered in time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -14,6 +14,7 @@ from services.catalog.limits.models import Cost
 from services.catalog.limits.pressure import Pressure
 from shared.errors import Unavailable
 from shared.web.problems import Handler
+from shared.web.server import FromMemory
 
 
 class Rank(StrEnum):
@@ -35,17 +36,13 @@ _ADMIN_ROUTES: Final = ("/api/admin/", "/admin", "/internal/")
 _RANKS: Final = {Cost.REPORT: Rank.REPORT, Cost.SEARCH: Rank.SEARCH, Cost.READ: Rank.READ}
 
 
-InNeed = Callable[[web.BaseRequest], web.Response | None]
-"""What is answered at no cost, if anything."""
-
-
 class FallenBehind(Unavailable):
     """The gateway has more to do than it can; the same request may succeed after `Retry-After`."""
 
     code = "overloaded"
 
 
-def shedding_middleware(pressure: Pressure, *, in_need: InNeed) -> Middleware:
+def shedding_middleware(pressure: Pressure, *, in_need: FromMemory) -> Middleware:
     """Outside of all that costs something. Where `in_need` has an answer, though an old one, that is given instead."""
 
     @web.middleware
