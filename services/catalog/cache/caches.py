@@ -82,13 +82,11 @@ class Caches:
         }
 
     def heard(self, received: Received, _: Position | None) -> None:
-        """Drop what an event of the stream makes stale; what this replica wrote itself is dropped already."""
-        if received.envelope.source != SOURCE:
+        """Drop what an event of the stream makes stale; what this replica wrote itself was dropped at its commit."""
+        if received.envelope.source != SOURCE or received.envelope.id in self._own:
             return
-        is_own = received.envelope.id in self._own
         for row, version in stale_rows(received.event):
-            if not (is_own and version is None):
-                self._drop(row, version)
+            self._drop(row, version)
 
     def lost(self) -> None:
         """Anything may have changed."""
@@ -96,12 +94,16 @@ class Caches:
         for cache in self.by_name.values():
             cache.clear()
 
-    def changed(self, told: Iterable[tuple[UUID, Event]]) -> None:
-        """Drop what this replica's own events make stale; called after their commit."""
+    def changed(self, told: Iterable[tuple[UUID, Event]], *, is_committed: bool = True) -> None:
+        """Drop what this replica's own events make stale; called after their commit.
+
+        Of a COMMIT that nobody answered the outcome may still come: its events are heard like another's.
+        """
         for identifier, event in told:
             for row, version in stale_rows(event):
                 self._drop(row, version)
-            self._own[identifier] = None
+            if is_committed:
+                self._own[identifier] = None
         while len(self._own) > OWN_IDS:
             self._own.popitem(last=False)
 
@@ -165,11 +167,13 @@ def dropping_middleware(caches: Caches) -> Middleware:
         if request.method in SAFE_METHODS:
             return await handler(request)
         told: Told = []
-        token = _TOLD.set(told)
+        token, is_committed = _TOLD.set(told), False
         try:
-            return await handler(request)
+            response = await handler(request)
+            is_committed = True
+            return response
         finally:
             _TOLD.reset(token)
-            caches.changed(told)
+            caches.changed(told, is_committed=is_committed)
 
     return middleware
