@@ -125,31 +125,29 @@ COUNT: Final = """
     ORDER BY type, state
     ON CONFLICT (type, state, shard) DO UPDATE SET n = c.n + excluded.n
 """
-CLAIM_DUE: Final = """
+_DUE: Final = """
+    published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
+          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
+"""
+CLAIM_DUE: Final = f"""
     -- Take jobs that nobody has published and whose time has come; hold them for as long as a publish may take.
     UPDATE jobs.jobs SET claimed_until = now() + interval '15 seconds'
     WHERE id IN (
-        SELECT id FROM jobs.jobs
-        WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
-          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
+        SELECT id FROM jobs.jobs WHERE {_DUE}
         ORDER BY coalesce(run_at, created_at) LIMIT $1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, type, priority, state, attempt, max_attempts, timeout_ms, fence, payload, cause, caused_at,
               traceparent
-"""
-LOOK: Final = """
+"""  # noqa: S608 - constants
+LOOK: Final = f"""
     -- Whether jobs are to be published, slots wait for others to end, and workers are to be told something. An open
     -- breaker may have to be handed over.
-    SELECT EXISTS (
-        SELECT FROM jobs.jobs
-        WHERE published_at IS NULL AND state IN ('scheduled', 'pending', 'retrying')
-          AND coalesce(run_at, created_at) <= now() AND (claimed_until IS NULL OR claimed_until < now())
-    ) AS due, EXISTS (
+    SELECT EXISTS (SELECT FROM jobs.jobs WHERE {_DUE}) AS due, EXISTS (
         SELECT FROM jobs.jobs WHERE published_at IS NULL AND state = 'scheduled' AND coalesce(run_at, created_at) = $1
     ) AS held, EXISTS (SELECT FROM jobs.controls WHERE published_at IS NULL) OR EXISTS (
         SELECT FROM jobs.breakers WHERE is_open
     ) AS untold
-"""
+"""  # noqa: S608
 MARK_PUBLISHED: Final = """
     -- The broker has confirmed them. A report may have been faster and moved the job on: leave it then.
     UPDATE jobs.jobs j SET published_at = now(), claimed_until = NULL

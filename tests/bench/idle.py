@@ -1,7 +1,6 @@
 """What a stack costs that nobody uses: statements a second, CPU and memory of its nine processes."""
 
 import asyncio
-import os
 import re
 import tempfile
 import time
@@ -12,14 +11,13 @@ import asyncpg
 
 from deploy.local.run_file import RunningProcess
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage
+from tests.bench.stage import Stage, memory_mib, process_stat
 from tests.e2e.marketplace import Stack
 
 SETTLE_SECONDS = 30
 MEASURED_SECONDS = 60
 LOG_ALL = ("ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()")
 _STATEMENT = re.compile(r"^\S+ \S+ UTC \[\d+\] (\S+) LOG: +(?:execute [^:]*|statement): ", re.MULTILINE)
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 async def measure(_: Stage) -> list[Figure]:
@@ -71,13 +69,9 @@ async def _log_all(database_url: str) -> None:
 
 
 def _cpu_seconds(processes: tuple[RunningProcess, ...]) -> float:
-    total = 0
-    for process in processes:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
+    return sum(process_stat(process.pid)[2] for process in processes if process.pid is not None)
 
 
 def _resident_mib(process: RunningProcess) -> float:
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    assert process.pid is not None
+    return memory_mib(process.pid, "VmRSS")

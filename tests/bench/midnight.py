@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from statistics import quantiles
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -34,7 +33,7 @@ from shared.db.pool import Pool, connection, open_pool, transaction
 from shared.ids import new_id
 from shared.lifecycle import background, every
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage
+from tests.bench.stage import Stage, memory_mib
 from tests.eventually import eventually
 
 VENDORS = 200
@@ -68,7 +67,7 @@ async def measure(stage: Stage) -> list[Figure]:
             await reports.request("daily_metrics", None, yesterday, yesterday)
             await eventually(lambda: _are_ready(pool, asked), PATIENCE_SECONDS, every=0.2)
             seconds = time.monotonic() - begun
-            peak_mib = _peak_kib(pid) / 1024
+            peak_mib = memory_mib(pid, "VmHWM")
     what = f"{asked} midnight reports of {VENDORS} vendors, {LINES:,} order lines"
     return [
         Figure(f"{what}: until the last", f"{seconds:.1f} s", "-", seconds, 300, "s", is_most=True),
@@ -154,8 +153,3 @@ async def _probe(stage: Stage) -> None:
     await Partitions(stage.jobs_pool, utc_now).ensure_for([jobs[0].id])
     await in_ledger(stage.jobs_pool, lambda conn: ledger.insert(conn, jobs, claim_seconds=600))
     await stage.publisher.publish([due_now(job) for job in jobs])
-
-
-def _peak_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

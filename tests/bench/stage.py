@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
@@ -174,6 +175,20 @@ class CpuMeter:
         return found
 
 
+def process_stat(pid: int) -> tuple[str, int, float]:
+    """Command, parent and CPU seconds of a process. Raises `OSError` when it ended."""
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - asked for every process of the machine
+        head, _, rest = file.read().rpartition(")")
+    fields = rest.split()
+    return head.partition("(")[2], int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory_mib(pid: int, kind: str) -> float:
+    """What a process has in memory: `VmRSS` now, `VmHWM` at most so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) / 1024
+
+
 def _descendants(root: int) -> dict[int, tuple[str, float]]:
     """(command, CPU seconds) of every process below `root`."""
     parents: dict[int, int] = {}
@@ -182,13 +197,10 @@ def _descendants(root: int) -> dict[int, tuple[str, float]]:
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/stat") as file:  # noqa: PTH123
-                head, _, rest = file.read().rpartition(")")
+            command, parents[int(entry)], seconds = process_stat(int(entry))
         except OSError:  # it ended
             continue
-        fields = rest.split()
-        parents[int(entry)] = int(fields[1])
-        told[int(entry)] = (head.partition("(")[2], (int(fields[11]) + int(fields[12])) / _TICKS)
+        told[int(entry)] = (command, seconds)
 
     def is_below(pid: int) -> bool:
         while pid > 1:

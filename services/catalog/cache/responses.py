@@ -1,7 +1,7 @@
 """A cached answer as a response: its bytes as they are, or 304."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -22,15 +22,22 @@ from shared.web.server import ALWAYS_TOLD, FromMemory
 
 Find = Callable[[ReadThrough, str], Answer | None]
 SAME_FOR_ALL: Final = {**ALWAYS_TOLD, "Cache-Control": "no-cache"}
+JSON: Final = {"Content-Type": "application/json"}
 
 
-def respond(request: web.BaseRequest, answer: Answer) -> web.Response:
-    """The answer, or that the caller has it already."""
-    headers = {"ETag": answer.etag, "Vary": VARY, **SAME_FOR_ALL}
+def respond(
+    request: web.BaseRequest,
+    answer: Answer,
+    *,
+    always: Mapping[str, str] = SAME_FOR_ALL,
+    described: Mapping[str, str] = JSON,
+) -> web.Response:
+    """The answer, or that the caller has it already. `described` are headers of the body, which 304 has not."""
+    headers = {"ETag": answer.etag, "Vary": VARY, **always}
     given = request.headers.get("If-None-Match")
     if given is not None and (given == answer.etag or is_known(request, answer.etag[1:-1])):
         return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = "application/json"
+    headers.update(described)
     if answer.link is not None:
         headers["Link"] = answer.link
     accepted = request.headers.get(VARY)

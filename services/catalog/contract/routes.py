@@ -1,7 +1,6 @@
 """The addresses of the contract."""
 
 import asyncio
-import gzip
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from services.catalog.answers import is_known
-from services.catalog.cache.models import body_etag
+from services.catalog.cache.models import Answer, body_etag
+from services.catalog.cache.responses import JSON, respond
 from services.catalog.contract.page import page_policy, reference_page
-from shared.web.compression import PACKERS, VARY, coding_for, weakened
+from shared.web.compression import PACKERS
 
 HERE: Final = Path(__file__).parent
 _FRESH: Final = {"Cache-Control": "public, max-age=300"}
@@ -21,43 +20,36 @@ _FRESH: Final = {"Cache-Control": "public, max-age=300"}
 
 def routes() -> list[web.RouteDef]:
     """Register these."""
-    json = {"Content-Type": "application/json"}
     html = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": page_policy()}
     return [
-        web.get("/api/openapi.json", _Document(partial(_read, "openapi"), json).serve),
-        web.get("/api/asyncapi.json", _Document(partial(_read, "asyncapi"), json).serve),
+        web.get("/api/openapi.json", _Document(partial(_read, "openapi"), JSON).serve),
+        web.get("/api/asyncapi.json", _Document(partial(_read, "asyncapi"), JSON).serve),
         web.get("/api/docs", _Document(_page, html).serve),
     ]
 
 
 class _Document:
-    """Made when it is first asked for, which most gateways never are; then kept as it is sent."""
+    """Made when it is first asked for, which most gateways never are; then kept, packed too."""
 
-    def __init__(self, make: Callable[[], bytes], headers: Mapping[str, str]) -> None:
+    def __init__(self, make: Callable[[], bytes], described: Mapping[str, str]) -> None:
         self._make = make
-        self._headers = headers
-        self._etag = ""
-        self._packed: Mapping[str, bytes] = {}
+        self._described = described
+        self._answer: Answer | None = None
         self._making = asyncio.Lock()
 
     async def serve(self, request: web.Request) -> web.Response:
         """The document in a coding that the caller takes, or 304."""
         async with self._making:
-            if not self._packed:
-                self._etag, self._packed = await asyncio.to_thread(self._made)
-        told = {"ETag": self._etag, "Vary": VARY, **_FRESH}
-        if is_known(request, self._etag.strip('"')):
-            return web.Response(status=304, headers=told)
-        coding = coding_for(request.headers.get(VARY))
-        if coding is None:
-            plain = await asyncio.to_thread(gzip.decompress, self._packed["gzip"])
-            return web.Response(body=plain, headers={**told, **self._headers})
-        told |= {"ETag": weakened(self._etag), "Content-Encoding": coding}
-        return web.Response(body=self._packed[coding], headers={**told, **self._headers})
+            if self._answer is None:
+                self._answer = await asyncio.to_thread(self._made)
+        return respond(request, self._answer, always=_FRESH, described=self._described)
 
-    def _made(self) -> tuple[str, Mapping[str, bytes]]:
+    def _made(self) -> Answer:
         body = self._make()
-        return body_etag(body), {coding: packer(body) for coding, packer in PACKERS.items()}
+        answer = Answer(body, body_etag(body))
+        for coding in PACKERS:
+            answer.packed(coding)
+        return answer
 
 
 def _read(name: str) -> bytes:

@@ -103,7 +103,6 @@ def tell_grant(response: web.StreamResponse, grant: Grant) -> None:
 
 def limited(from_memory: FromMemory, limits: Limits) -> FromMemory:
     """The same, with its answers charged and those over the share refused."""
-    policy = limits.policies[Cost.CACHED].header
 
     def charged(request: web.BaseRequest) -> web.Response | None:
         response = from_memory(request)
@@ -112,8 +111,7 @@ def limited(from_memory: FromMemory, limits: Limits) -> FromMemory:
         grant = limits.take_cached(request)
         if grant.is_refused:
             response = _refusal(request, grant, response.headers[REQUEST_ID_HEADER])
-        response.headers[POLICY_HEADER] = policy
-        response.headers[HEADER] = grant.header
+        tell_grant(response, grant)
         return response
 
     return charged

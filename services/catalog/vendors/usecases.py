@@ -1,6 +1,5 @@
 """What is done to vendors. Each change, its audit line and its event are one transaction."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
@@ -11,7 +10,7 @@ from services.catalog.accounts.models import Account
 from services.catalog.accounts.passwords import Passwords
 from services.catalog.addresses import parsed_id
 from services.catalog.idempotency import OnceKey
-from services.catalog.models import SLUG_PATTERN, Actor, slug_of
+from services.catalog.models import Actor, is_slug, slug_of
 from services.catalog.vendors import store
 from services.catalog.vendors.errors import AlreadySo, UnknownVendor
 from services.catalog.vendors.models import Changes, NewVendor, Vendor, VendorStatus
@@ -89,7 +88,7 @@ class Vendors:
     async def read_shown(self, id_or_slug: str) -> Vendor:
         """A vendor as everybody sees it: not at all while suspended. Raises `UnknownVendor`."""
         vendor_id = parsed_id(id_or_slug)
-        if vendor_id is None and re.fullmatch(SLUG_PATTERN, id_or_slug) is None:
+        if vendor_id is None and not is_slug(id_or_slug):
             raise UnknownVendor.any()
         async with connection(self.pool) as conn:
             if vendor_id is None:

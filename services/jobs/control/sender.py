@@ -46,7 +46,7 @@ class ControlSender:
     @property
     def is_due(self) -> bool:
         """Whether something is to be repeated, which no row tells: the link is new, or a minute is over."""
-        return self._link.openings != self._openings or time.monotonic() - self._repeated_at >= REPEAT_SECONDS
+        return self._is_link_new() or self._is_repeat_due()
 
     async def run_once(self) -> int:
         """Send what is unsent; returns how many. Raises `Unavailable` when the broker is away."""
@@ -55,7 +55,7 @@ class ControlSender:
     async def _send(self, conn: Connection) -> int:
         if not await self._store.is_sender(conn):
             return 0
-        if self._link.openings != self._openings:
+        if self._is_link_new():
             await self._store.send_again(conn)
         await self._breakers.hand_over(conn)
         unsent = await self._store.unpublished(conn, BATCH)
@@ -63,12 +63,18 @@ class ControlSender:
             await self._publish(control)
         if unsent:
             await self._store.mark_published(conn, [seq for seq, _ in unsent])
-        if time.monotonic() - self._repeated_at >= REPEAT_SECONDS:
+        if self._is_repeat_due():
             for control in await self._in_force(conn):
                 await self._publish(control)
             self._repeated_at = time.monotonic()
         self._openings = self._link.openings
         return len(unsent)
+
+    def _is_link_new(self) -> bool:
+        return self._link.openings != self._openings
+
+    def _is_repeat_due(self) -> bool:
+        return time.monotonic() - self._repeated_at >= REPEAT_SECONDS
 
     async def _in_force(self, conn: Connection) -> list[Control]:
         now = utc_now()
